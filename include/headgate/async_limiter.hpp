@@ -1,0 +1,187 @@
+#ifndef HEADGATE_ASYNC_LIMITER_HPP
+#define HEADGATE_ASYNC_LIMITER_HPP
+
+#include <headgate/detail/limiter_core.hpp>
+#include <headgate/error.hpp>
+#include <headgate/limit.hpp>
+
+#include <asio/any_io_executor.hpp>
+#include <asio/async_result.hpp>
+#include <asio/execution_context.hpp>
+
+#include <chrono>
+#include <concepts>
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace headgate {
+
+/// A rate limiter to wait on: each `async_acquire` completes when the limits allow it.
+///
+/// - Strict first in, first out. While anybody waits, `try_acquire` fails and a later, smaller
+///   `async_acquire` does not overtake.
+/// - Nothing is charged until it is granted. A cancelled wait has taken nothing, and the next in
+///   line is served as if the cancelled one had never been there.
+/// - One timer, armed for the first in line; each waiter is woken exactly once.
+/// - When the event loop is late, waiters keep their places in the schedule up to the `credit`, so
+///   that lateness costs no throughput and a stall is not followed by a burst: in any span w there
+///   are at most burst + rate * (w + credit) grants of a bucket or paced limit. A window limit is
+///   exact: never more than its count in any period.
+///
+/// @par Algorithm
+/// Buckets and paced limits: generic cell rate algorithm (ITU-T I.371), on integers, with the
+/// interval rounded up. Windows: the log of the grants of the last period.
+///
+/// @par Thread safety
+/// All member functions except the constructors, destructor and moves may be called from any thread
+/// at any time. Handlers run through their associated executor, never inside a member function and
+/// never under a lock. As everywhere in Asio, an operation's cancellation signal must be emitted
+/// where its handler would run.
+///
+/// @par Lifetime
+/// Destroying the limiter completes the waiting operations with `asio::error::operation_aborted`.
+///
+/// @tparam Clock    a monotonic clock; `testing::virtual_clock` in tests
+/// @tparam Executor the I/O executor, used by the timer and by handlers without one of their own
+template <class Clock, class Executor = asio::any_io_executor>
+class basic_async_limiter {
+    using core = detail::limiter_core<Clock, Executor>;
+    using initiate = detail::initiate_wait<detail::acquire_waiter, void(std::error_code), core>;
+
+public:
+    using clock_type = Clock;
+    using executor_type = Executor;
+    using duration = std::chrono::nanoseconds;
+
+    /// The same limiter with another executor type, for `use_awaitable_t<>::as_default_on_t`.
+    template <class OtherExecutor>
+    struct rebind_executor {
+        using other = basic_async_limiter<Clock, OtherExecutor>;
+    };
+
+    /// How late a waiter may be woken without losing its place in the schedule, unless stated.
+    static constexpr duration default_credit = std::chrono::milliseconds{2};
+
+    /// Never more than `count` in any `period`, the first `count` at once: `limit::window`.
+    /// @throws std::invalid_argument as `limit::window` does.
+    basic_async_limiter(const executor_type& executor, std::size_t count, duration period)
+        : basic_async_limiter{executor, limit::window(count, period)}
+    {
+    }
+
+    /// Enforces one limit.
+    basic_async_limiter(const executor_type& executor, const limit& allowed,
+                        duration credit = default_credit)
+        : core_{core::create(executor, std::span{&allowed, 1}, check(credit))}
+    {
+    }
+
+    /// Enforces several limits as one: an acquire is granted when all of them allow it, and is
+    /// charged to all of them or to none. An empty list allows everything.
+    basic_async_limiter(const executor_type& executor, const std::vector<limit>& limits,
+                        duration credit = default_credit)
+        : core_{core::create(executor, limits, check(credit))}
+    {
+    }
+
+    /// As the constructors above, with the executor of an execution context.
+    template <std::derived_from<asio::execution_context> Context, class... Args>
+    explicit basic_async_limiter(Context& context, Args&&... args)
+        : basic_async_limiter{executor_type{context.get_executor()}, std::forward<Args>(args)...}
+    {
+    }
+
+    basic_async_limiter(basic_async_limiter&& other) noexcept = default;
+    basic_async_limiter& operator=(basic_async_limiter&& other) noexcept
+    {
+        if (this != &other) {
+            release();
+            core_ = std::move(other.core_);
+            owner_ = other.owner_;
+        }
+        return *this;
+    }
+    ~basic_async_limiter() { release(); }
+
+    executor_type get_executor() const noexcept { return core_->get_executor(); }
+
+    /// The most tokens that one acquire can ask for.
+    std::size_t max_tokens() const noexcept { return core_->most(); }
+
+    /// Takes `n` tokens if they are there now and nobody waits; never suspends.
+    /// @return whether they were taken; always false after `close` and if `n > max_tokens()`.
+    bool try_acquire(std::size_t n = 1) { return core_->try_acquire(n); }
+
+    /// Waits for `n` tokens in turn and takes them.
+    ///
+    /// @par Completion signature
+    /// `void(std::error_code)`
+    /// @par Errors
+    /// `error::exceeds_limit` at once if `n > max_tokens()`; `error::closed` if the limiter is or
+    /// gets closed; `asio::error::operation_aborted` if cancelled. In each case nothing was taken.
+    /// `n == 0` succeeds at once.
+    /// @par Cancellation
+    /// terminal, partial and total
+    template <asio::completion_token_for<void(std::error_code)> Token =
+                  asio::default_completion_token_t<executor_type>>
+    auto async_acquire(std::size_t n, Token&& token = asio::default_completion_token_t<Executor>())
+    {
+        return asio::async_initiate<Token, void(std::error_code)>(initiate{core_}, token, n);
+    }
+
+    /// Waits for one token in turn and takes it.
+    template <asio::completion_token_for<void(std::error_code)> Token =
+                  asio::default_completion_token_t<executor_type>>
+        requires(!std::integral<std::remove_cvref_t<Token>>)
+    auto async_acquire(Token&& token = asio::default_completion_token_t<Executor>())
+    {
+        return asio::async_initiate<Token, void(std::error_code)>(initiate{core_}, token,
+                                                                  std::size_t{1});
+    }
+
+    /// Completes all who wait, and all who come later, with `error::closed`.
+    void close() { core_->close(error::closed); }
+
+    limiter_statistics statistics() const { return core_->statistics(); }
+
+    /// A second handle on the same limiter that does not end it when destroyed. For components
+    /// that must not dangle when the limiter itself goes before them.
+    basic_async_limiter share() const { return basic_async_limiter{core_}; }
+
+private:
+    explicit basic_async_limiter(std::shared_ptr<core> shared)
+        : core_{std::move(shared)}, owner_{false}
+    {
+    }
+
+    static duration check(duration credit)
+    {
+        if (credit < duration::zero() || credit > limit::max_period)
+            throw std::invalid_argument{"headgate::async_limiter: credit is " +
+                                        std::to_string(credit.count()) +
+                                        " ns, must be 0 to 366 days"};
+        return credit;
+    }
+
+    void release() noexcept
+    {
+        if (core_ && owner_)
+            core_->close(asio::error::operation_aborted);
+        core_.reset();
+    }
+
+    std::shared_ptr<core> core_;
+    bool owner_ = true;
+};
+
+/// The limiter on the steady clock, for any executor.
+using async_limiter = basic_async_limiter<std::chrono::steady_clock>;
+
+} // namespace headgate
+
+#endif

@@ -1,0 +1,167 @@
+#ifndef HEADGATE_DETAIL_WAITER_HPP
+#define HEADGATE_DETAIL_WAITER_HPP
+
+#include <headgate/detail/intrusive_list.hpp>
+
+#include <asio/associated_allocator.hpp>
+#include <asio/associated_cancellation_slot.hpp>
+#include <asio/associated_executor.hpp>
+#include <asio/cancellation_type.hpp>
+#include <asio/executor_work_guard.hpp>
+#include <asio/post.hpp>
+#include <asio/recycling_allocator.hpp>
+
+#include <memory>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+namespace headgate::detail {
+
+/// An asynchronous operation that waits in a list until somebody completes it with `Args`.
+///
+/// Whoever takes it out of its list (under the lock of the object it waits on) decides its result
+/// and is the only one who may then call `complete` or `destroy`, after releasing the lock. That
+/// one decision is what makes a cancelled operation and a served one exclude each other.
+template <class... Args>
+class waiter : public list_hook {
+public:
+    /// Posts the handler to its associated executor and gives up this object.
+    virtual void complete(Args... args) = 0;
+
+    /// Destroys the handler without calling it: the execution context is going away.
+    virtual void destroy() noexcept = 0;
+
+protected:
+    ~waiter() = default;
+};
+
+template <class Waiter, class Handler, class IoExecutor, class Signature>
+class waiter_op;
+
+/// `Waiter` derives from `waiter<Args...>` and adds what the operation is waiting for.
+template <class Waiter, class Handler, class IoExecutor, class... Args>
+class waiter_op<Waiter, Handler, IoExecutor, void(Args...)> final : public Waiter {
+    using handler_executor = asio::associated_executor_t<Handler, IoExecutor>;
+    using allocator = typename std::allocator_traits<
+        asio::associated_allocator_t<Handler, asio::recycling_allocator<void>>>::
+        template rebind_alloc<waiter_op>;
+
+    struct deleter {
+        void operator()(waiter_op* op) const noexcept { op->destroy(); }
+    };
+    using pointer = std::unique_ptr<waiter_op, deleter>;
+
+public:
+    template <class... Payload>
+    static waiter_op* create(Handler&& handler, const IoExecutor& executor, Payload&&... payload)
+    {
+        allocator memory{asio::get_associated_allocator(handler, asio::recycling_allocator<void>{})};
+        waiter_op* const place = std::allocator_traits<allocator>::allocate(memory, 1);
+        try {
+            return ::new (static_cast<void*>(place))
+                waiter_op{std::move(handler), executor, std::forward<Payload>(payload)...};
+        } catch (...) {
+            std::allocator_traits<allocator>::deallocate(memory, place, 1);
+            throw;
+        }
+    }
+
+    void complete(Args... args) override
+    {
+        auto executor = handler_work_.get_executor();
+        asio::post(executor, completion{pointer{this}, std::tuple<Args...>{std::move(args)...}});
+    }
+
+    void destroy() noexcept override
+    {
+        allocator memory{asio::get_associated_allocator(handler_, asio::recycling_allocator<void>{})};
+        this->~waiter_op();
+        std::allocator_traits<allocator>::deallocate(memory, this, 1);
+    }
+
+private:
+    class completion {
+    public:
+        using allocator_type =
+            asio::associated_allocator_t<Handler, asio::recycling_allocator<void>>;
+
+        completion(pointer op, std::tuple<Args...> args) : op_{std::move(op)}, args_{std::move(args)}
+        {
+        }
+
+        allocator_type get_allocator() const noexcept
+        {
+            return asio::get_associated_allocator(op_->handler_, asio::recycling_allocator<void>{});
+        }
+
+        void operator()()
+        {
+            auto slot = asio::get_associated_cancellation_slot(op_->handler_);
+            if (slot.is_connected())
+                slot.clear();
+            // The memory is given back before the handler runs, so that the next operation that
+            // the handler starts can have it.
+            auto io_work = std::move(op_->io_work_);
+            auto handler_work = std::move(op_->handler_work_);
+            auto args = std::move(args_);
+            Handler handler{std::move(op_->handler_)};
+            op_.reset();
+            std::apply(std::move(handler), std::move(args));
+        }
+
+    private:
+        pointer op_;
+        std::tuple<Args...> args_;
+    };
+
+    template <class... Payload>
+    waiter_op(Handler&& handler, const IoExecutor& executor, Payload&&... payload)
+        : Waiter{std::forward<Payload>(payload)...}, handler_{std::move(handler)},
+          io_work_{executor}, handler_work_{asio::get_associated_executor(handler_, executor)}
+    {
+    }
+    ~waiter_op() = default;
+
+    Handler handler_;
+    asio::executor_work_guard<IoExecutor> io_work_;
+    asio::executor_work_guard<handler_executor> handler_work_;
+};
+
+/// The initiating function of an operation on a `Core` that lives in a shared_ptr.
+///
+/// Makes the waiter, connects the handler's cancellation slot to `core->cancel(waiter)`, then calls
+/// `core->start(waiter)`, which completes it at once or puts it into a list.
+template <class Waiter, class Signature, class Core>
+class initiate_wait {
+public:
+    using executor_type = typename Core::executor_type;
+
+    explicit initiate_wait(std::shared_ptr<Core> core) : core_{std::move(core)} {}
+
+    executor_type get_executor() const noexcept { return core_->get_executor(); }
+
+    template <class Handler, class... Payload>
+    void operator()(Handler&& handler, Payload&&... payload) const
+    {
+        using op = waiter_op<Waiter, std::decay_t<Handler>, executor_type, Signature>;
+        auto slot = asio::get_associated_cancellation_slot(handler);
+        std::decay_t<Handler> mine{std::forward<Handler>(handler)};
+        op* const waiting = op::create(std::move(mine), core_->get_executor(),
+                                       std::forward<Payload>(payload)...);
+        if (slot.is_connected()) {
+            slot.assign([core = core_, waiting](asio::cancellation_type type) {
+                if (type != asio::cancellation_type::none)
+                    core->cancel(*static_cast<Waiter*>(waiting));
+            });
+        }
+        core_->start(*static_cast<Waiter*>(waiting));
+    }
+
+private:
+    std::shared_ptr<Core> core_;
+};
+
+} // namespace headgate::detail
+
+#endif

@@ -14,6 +14,8 @@
 #include <cstddef>
 #include <memory>
 #include <span>
+#include <stdexcept>
+#include <string>
 #include <system_error>
 #include <type_traits>
 #include <utility>
@@ -51,7 +53,7 @@ namespace headgate {
 template <class Clock, class Executor = asio::any_io_executor>
 class basic_async_limiter {
     using core = detail::limiter_core<Clock, Executor>;
-    using initiate = detail::initiate_wait<detail::acquire_waiter, void(std::error_code), core>;
+    using initiate = detail::initiate_wait<detail::acquire_waiter, core>;
 
 public:
     using clock_type = Clock;
@@ -92,7 +94,7 @@ public:
     /// As the constructors above, with the executor of an execution context.
     template <std::derived_from<asio::execution_context> Context, class... Args>
     explicit basic_async_limiter(Context& context, Args&&... args)
-        : basic_async_limiter{executor_type{context.get_executor()}, std::forward<Args>(args)...}
+        : basic_async_limiter(executor_type(context.get_executor()), std::forward<Args>(args)...)
     {
     }
 

@@ -33,7 +33,8 @@ class intrusive_list {
 public:
     intrusive_list() = default;
     intrusive_list(intrusive_list&& other) noexcept
-        : first_{std::exchange(other.first_, nullptr)}, last_{std::exchange(other.last_, nullptr)},
+        : first_{std::exchange(other.first_, nullptr)},
+          last_{std::exchange(other.last_, nullptr)},
           size_{std::exchange(other.size_, 0)}
     {
     }
@@ -75,6 +76,13 @@ public:
         T& item = front();
         erase(item);
         return item;
+    }
+
+    template <class Function>
+    void for_each(Function function) const
+    {
+        for (list_hook* item = first_; item; item = item->next_)
+            function(*static_cast<T*>(item));
     }
 
 private:

@@ -25,19 +25,19 @@ namespace headgate {
 
 /// What a limiter has done so far.
 struct limiter_statistics {
-    std::uint64_t granted = 0;                   ///< acquires that were granted
-    std::uint64_t tokens = 0;                    ///< tokens that were granted
-    std::uint64_t cancelled = 0;                 ///< acquires that were cancelled while they waited
-    std::size_t waiting = 0;                     ///< acquires that wait now
-    std::size_t peak_waiting = 0;                ///< the most that ever waited at once
-    std::chrono::nanoseconds total_wait{0};      ///< time that granted acquires spent waiting
+    std::uint64_t granted = 0;              ///< acquires that were granted
+    std::uint64_t tokens = 0;               ///< tokens that were granted
+    std::uint64_t cancelled = 0;            ///< acquires that were cancelled while they waited
+    std::size_t waiting = 0;                ///< acquires that wait now
+    std::size_t peak_waiting = 0;           ///< the most that ever waited at once
+    std::chrono::nanoseconds total_wait{0}; ///< time that granted acquires spent waiting
 };
 
 namespace detail {
 
 class acquire_waiter : public waiter<std::error_code> {
 public:
-    explicit acquire_waiter(std::size_t tokens) noexcept : tokens{tokens} {}
+    explicit acquire_waiter(std::size_t n) noexcept : tokens{n} {}
 
     const std::size_t tokens;
     std::chrono::nanoseconds since{0};
@@ -87,57 +87,56 @@ public:
 
     void start(acquire_waiter& op)
     {
-        std::error_code result;
         {
             std::lock_guard lock{mutex_};
+            const time now = clock();
             if (closed_) {
-                result = error::closed;
+                op.decide(error::closed);
             } else if (op.tokens > limits_.most()) {
-                result = error::exceeds_limit;
-            } else if (op.tokens > 0) {
-                const time now = clock();
-                if (!waiting_.empty() || limits_.due(op.tokens) > now) {
-                    op.since = now;
-                    waiting_.push_back(op);
-                    statistics_.peak_waiting =
-                        std::max(statistics_.peak_waiting, waiting_.size());
-                    if (waiting_.size() == 1)
-                        arm();
-                    return;
-                }
+                op.decide(error::exceeds_limit);
+            } else if (op.tokens > 0 && (!waiting_.empty() || limits_.due(op.tokens) > now)) {
+                op.since = now;
+                waiting_.push_back(op);
+                statistics_.peak_waiting = std::max(statistics_.peak_waiting, waiting_.size());
+                if (waiting_.size() == 1)
+                    arm();
+                return;
+            } else {
                 grant(op.tokens, now, false);
+                op.decide({});
             }
         }
-        op.complete(result);
+        op.complete();
     }
 
     void cancel(acquire_waiter& op)
     {
-        intrusive_list<acquire_waiter> granted;
+        decided_waiters<acquire_waiter> granted;
         {
             std::lock_guard lock{mutex_};
-            if (!op.linked())
+            if (op.decided())
                 return;
             const bool was_first = &waiting_.front() == &op;
             waiting_.erase(op);
+            op.decide(asio::error::operation_aborted);
             ++statistics_.cancelled;
             if (was_first)
-                granted = serve();
+                serve(granted);
         }
-        op.complete(asio::error::operation_aborted);
-        complete_all(granted, {});
+        op.complete();
+        granted.complete();
     }
 
     void close(std::error_code reason)
     {
-        intrusive_list<acquire_waiter> refused;
+        decided_waiters<acquire_waiter> refused;
         {
             std::lock_guard lock{mutex_};
             closed_ = true;
-            refused = std::move(waiting_);
+            refused.add_all(waiting_, reason);
             arm();
         }
-        complete_all(refused, reason);
+        refused.complete();
     }
 
     limiter_statistics statistics() const
@@ -150,15 +149,14 @@ public:
 
     void on_context_shutdown() noexcept override
     {
-        intrusive_list<acquire_waiter> abandoned;
+        decided_waiters<acquire_waiter> abandoned;
         {
             std::lock_guard lock{mutex_};
             closed_ = true;
-            abandoned = std::move(waiting_);
+            abandoned.add_all(waiting_, std::error_code{});
             timer_.reset();
         }
-        while (!abandoned.empty())
-            abandoned.pop_front().destroy();
+        abandoned.destroy();
     }
 
 private:
@@ -179,18 +177,16 @@ private:
     }
 
     /// Grants what is due, in order, and arms the timer for the first that is not.
-    intrusive_list<acquire_waiter> serve()
+    void serve(decided_waiters<acquire_waiter>& granted)
     {
-        intrusive_list<acquire_waiter> granted;
         const time now = clock();
         while (!waiting_.empty() && limits_.due(waiting_.front().tokens) <= now) {
             acquire_waiter& op = waiting_.pop_front();
             grant(op.tokens, now, true);
             statistics_.total_wait += now - op.since;
-            granted.push_back(op);
+            granted.add(op, std::error_code{});
         }
         arm();
-        return granted;
     }
 
     void arm()
@@ -213,18 +209,13 @@ private:
 
     void on_timer()
     {
-        intrusive_list<acquire_waiter> granted;
+        decided_waiters<acquire_waiter> granted;
         {
             std::lock_guard lock{mutex_};
-            granted = serve();
+            if (timer_)
+                serve(granted);
         }
-        complete_all(granted, {});
-    }
-
-    static void complete_all(intrusive_list<acquire_waiter>& operations, std::error_code result)
-    {
-        while (!operations.empty())
-            operations.pop_front().complete(result);
+        granted.complete();
     }
 
     const Executor executor_;

@@ -27,9 +27,9 @@ public:
     {
         std::size_t room = capacity_ - used_;
         time when = time::min();
-        for (auto entry = log_.begin(); room < n; ++entry) {
-            room += entry->count;
-            when = entry->at + period_;
+        for (auto oldest = log_.begin(); room < n; ++oldest) {
+            room += oldest->count;
+            when = oldest->at + period_;
         }
         return when;
     }

@@ -28,7 +28,8 @@ public:
     token_bucket(const limit& allowed, time credit)
         : interval_{divide_up(to_ticks(allowed.period()),
                               static_cast<std::int64_t>(allowed.count()))},
-          depth_{interval_ * static_cast<std::int64_t>(allowed.burst())}, credit_{to_ticks(credit)}
+          depth_{interval_ * static_cast<std::int64_t>(allowed.burst())},
+          credit_{to_ticks(credit)}
     {
     }
 

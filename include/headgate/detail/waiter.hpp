@@ -12,40 +12,89 @@
 #include <asio/recycling_allocator.hpp>
 
 #include <memory>
+#include <optional>
 #include <tuple>
 #include <type_traits>
 #include <utility>
 
 namespace headgate::detail {
 
-/// An asynchronous operation that waits in a list until somebody completes it with `Args`.
+/// An asynchronous operation that waits in a list until somebody decides its result.
 ///
-/// Whoever takes it out of its list (under the lock of the object it waits on) decides its result
-/// and is the only one who may then call `complete` or `destroy`, after releasing the lock. That
+/// Whoever calls `decide` (under the lock of the object it waits on, having taken it out of its
+/// list) is the only one who may then call `complete` or `destroy`, after releasing the lock. That
 /// one decision is what makes a cancelled operation and a served one exclude each other.
 template <class... Args>
 class waiter : public list_hook {
 public:
+    /// Which requests for cancellation are honoured; an operation that has taken nothing while it
+    /// waits can honour all.
+    static constexpr asio::cancellation_type cancellable = asio::cancellation_type::all;
+
+    void decide(Args... args) { result_.emplace(std::move(args)...); }
+
+    bool decided() const noexcept { return result_.has_value(); }
+
     /// Posts the handler to its associated executor and gives up this object.
-    virtual void complete(Args... args) = 0;
+    virtual void complete() = 0;
 
     /// Destroys the handler without calling it: the execution context is going away.
     virtual void destroy() noexcept = 0;
 
+    /// Calls the handler. A derived class may have one of its own to hand over something else.
+    template <class Handler>
+    static void deliver(Handler&& handler, std::tuple<Args...>&& result)
+    {
+        std::apply(std::forward<Handler>(handler), std::move(result));
+    }
+
 protected:
     ~waiter() = default;
+
+    std::optional<std::tuple<Args...>> result_;
 };
 
-template <class Waiter, class Handler, class IoExecutor, class Signature>
-class waiter_op;
+/// Operations whose results were decided under a lock, to be completed after it.
+template <class Waiter>
+class decided_waiters {
+public:
+    template <class... Args>
+    void add(Waiter& op, Args&&... args)
+    {
+        op.decide(std::forward<Args>(args)...);
+        list_.push_back(op);
+    }
+
+    /// Decides all of `waiting` alike.
+    template <class... Args>
+    void add_all(intrusive_list<Waiter>& waiting, const Args&... args)
+    {
+        while (!waiting.empty())
+            add(waiting.pop_front(), args...);
+    }
+
+    void complete()
+    {
+        while (!list_.empty())
+            list_.pop_front().complete();
+    }
+
+    void destroy() noexcept
+    {
+        while (!list_.empty())
+            list_.pop_front().destroy();
+    }
+
+private:
+    intrusive_list<Waiter> list_;
+};
 
 /// `Waiter` derives from `waiter<Args...>` and adds what the operation is waiting for.
-template <class Waiter, class Handler, class IoExecutor, class... Args>
-class waiter_op<Waiter, Handler, IoExecutor, void(Args...)> final : public Waiter {
+template <class Waiter, class Handler, class IoExecutor>
+class waiter_op final : public Waiter {
     using handler_executor = asio::associated_executor_t<Handler, IoExecutor>;
-    using allocator = typename std::allocator_traits<
-        asio::associated_allocator_t<Handler, asio::recycling_allocator<void>>>::
-        template rebind_alloc<waiter_op>;
+    using allocator = typename std::allocator_traits<asio::associated_allocator_t<
+        Handler, asio::recycling_allocator<void>>>::template rebind_alloc<waiter_op>;
 
     struct deleter {
         void operator()(waiter_op* op) const noexcept { op->destroy(); }
@@ -56,7 +105,8 @@ public:
     template <class... Payload>
     static waiter_op* create(Handler&& handler, const IoExecutor& executor, Payload&&... payload)
     {
-        allocator memory{asio::get_associated_allocator(handler, asio::recycling_allocator<void>{})};
+        allocator memory{
+            asio::get_associated_allocator(handler, asio::recycling_allocator<void>{})};
         waiter_op* const place = std::allocator_traits<allocator>::allocate(memory, 1);
         try {
             return ::new (static_cast<void*>(place))
@@ -67,15 +117,16 @@ public:
         }
     }
 
-    void complete(Args... args) override
+    void complete() override
     {
         auto executor = handler_work_.get_executor();
-        asio::post(executor, completion{pointer{this}, std::tuple<Args...>{std::move(args)...}});
+        asio::post(executor, completion{pointer{this}});
     }
 
     void destroy() noexcept override
     {
-        allocator memory{asio::get_associated_allocator(handler_, asio::recycling_allocator<void>{})};
+        allocator memory{
+            asio::get_associated_allocator(handler_, asio::recycling_allocator<void>{})};
         this->~waiter_op();
         std::allocator_traits<allocator>::deallocate(memory, this, 1);
     }
@@ -86,9 +137,7 @@ private:
         using allocator_type =
             asio::associated_allocator_t<Handler, asio::recycling_allocator<void>>;
 
-        completion(pointer op, std::tuple<Args...> args) : op_{std::move(op)}, args_{std::move(args)}
-        {
-        }
+        explicit completion(pointer op) : op_{std::move(op)} {}
 
         allocator_type get_allocator() const noexcept
         {
@@ -104,21 +153,22 @@ private:
             // the handler starts can have it.
             auto io_work = std::move(op_->io_work_);
             auto handler_work = std::move(op_->handler_work_);
-            auto args = std::move(args_);
+            auto result = std::move(*op_->result_);
             Handler handler{std::move(op_->handler_)};
             op_.reset();
-            std::apply(std::move(handler), std::move(args));
+            Waiter::deliver(std::move(handler), std::move(result));
         }
 
     private:
         pointer op_;
-        std::tuple<Args...> args_;
     };
 
     template <class... Payload>
     waiter_op(Handler&& handler, const IoExecutor& executor, Payload&&... payload)
-        : Waiter{std::forward<Payload>(payload)...}, handler_{std::move(handler)},
-          io_work_{executor}, handler_work_{asio::get_associated_executor(handler_, executor)}
+        : Waiter{std::forward<Payload>(payload)...},
+          handler_{std::move(handler)},
+          io_work_{executor},
+          handler_work_{asio::get_associated_executor(handler_, executor)}
     {
     }
     ~waiter_op() = default;
@@ -132,7 +182,7 @@ private:
 ///
 /// Makes the waiter, connects the handler's cancellation slot to `core->cancel(waiter)`, then calls
 /// `core->start(waiter)`, which completes it at once or puts it into a list.
-template <class Waiter, class Signature, class Core>
+template <class Waiter, class Core>
 class initiate_wait {
 public:
     using executor_type = typename Core::executor_type;
@@ -144,14 +194,14 @@ public:
     template <class Handler, class... Payload>
     void operator()(Handler&& handler, Payload&&... payload) const
     {
-        using op = waiter_op<Waiter, std::decay_t<Handler>, executor_type, Signature>;
+        using op = waiter_op<Waiter, std::decay_t<Handler>, executor_type>;
         auto slot = asio::get_associated_cancellation_slot(handler);
         std::decay_t<Handler> mine{std::forward<Handler>(handler)};
-        op* const waiting = op::create(std::move(mine), core_->get_executor(),
-                                       std::forward<Payload>(payload)...);
+        op* const waiting =
+            op::create(std::move(mine), core_->get_executor(), std::forward<Payload>(payload)...);
         if (slot.is_connected()) {
             slot.assign([core = core_, waiting](asio::cancellation_type type) {
-                if (type != asio::cancellation_type::none)
+                if ((type & Waiter::cancellable) != asio::cancellation_type::none)
                     core->cancel(*static_cast<Waiter*>(waiting));
             });
         }

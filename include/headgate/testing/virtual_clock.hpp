@@ -120,9 +120,8 @@ struct asio::wait_traits<headgate::testing::virtual_clock> {
 
     static clock::duration to_wait_duration(const clock::duration& wait) noexcept
     {
-        clock::next_expiry_ = (clock::now() + std::max(wait, clock::duration{0}))
-                                  .time_since_epoch()
-                                  .count();
+        clock::next_expiry_ =
+            (clock::now() + std::max(wait, clock::duration{0})).time_since_epoch().count();
         return clock::duration::zero();
     }
 

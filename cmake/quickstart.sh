@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# On a machine with nothing but Debian and this checkout:
+#   cmake/quickstart.sh demo   builds headgate and does its main job against an API on loopback
+#   cmake/quickstart.sh test   builds headgate and passes its tests, also under the sanitizers
+# Debian packages that are missing are installed first.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+build_packages=(cmake ninja-build g++ libasio-dev libcurl4-openssl-dev nlohmann-json3-dev
+                libcli11-dev)
+test_packages=(catch2 clang-19 libclang-rt-19-dev ccache python3-django
+               python3-djangorestframework nginx-light openssl)
+
+install_missing() {
+    local missing=()
+    for package in "$@"; do
+        dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2>/dev/null | grep -q '^ii' ||
+            missing+=("$package")
+    done
+    [ ${#missing[@]} -eq 0 ] && return
+    echo "Installing ${missing[*]}"
+    local as_root=()
+    [ "$(id -u)" -eq 0 ] || as_root=(sudo)
+    "${as_root[@]}" apt-get update -q
+    DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -qy --no-install-recommends \
+        "${missing[@]}"
+}
+
+# build <preset> [cmake option]...
+build() {
+    local preset=$1
+    shift
+    cmake --preset "$preset" "$@"
+    cmake --build --preset "$preset"
+}
+
+case "${1:-}" in
+demo)
+    install_missing "${build_packages[@]}"
+    build release -DHEADGATE_BUILD_TESTS=OFF
+    build/release/examples/demo
+    ;;
+test)
+    install_missing "${build_packages[@]}" "${test_packages[@]}"
+    launcher=()
+    command -v ccache >/dev/null && launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+    build release -DHEADGATE_BUILD_TESTS=ON "${launcher[@]}"
+    cmake --build build/release --target all_verify_interface_header_sets
+    for preset in asan tsan clang; do
+        build "$preset" "${launcher[@]}"
+    done
+    # The last line of each is CTest's own: "100% tests passed, 0 tests failed out of N".
+    for preset in asan tsan clang release; do
+        echo "== $preset"
+        ctest --preset "$preset"
+    done
+    ;;
+*)
+    echo "usage: cmake/quickstart.sh demo|test" >&2
+    exit 2
+    ;;
+esac

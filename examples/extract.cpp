@@ -1,0 +1,160 @@
+// Pulls all records of a paginated HTTP API into NDJSON, one record a line, as the pages come, at the
+// rate the API allows. `extract --help` lists the options.
+//
+// Exit status: 0 complete, 1 not complete, 2 bad usage, 130 interrupted.
+#include "extract_arguments.hpp"
+#include "extract_output.hpp"
+#include "extract_progress.hpp"
+
+#include <headgate/headgate.hpp>
+
+#include <asio/co_spawn.hpp>
+#include <asio/io_context.hpp>
+#include <asio/signal_set.hpp>
+
+#include <chrono>
+#include <csignal>
+#include <exception>
+#include <fstream>
+#include <iostream>
+#include <optional>
+#include <string>
+
+namespace {
+
+headgate::http::request make_request(const arguments& args)
+{
+    headgate::http::request request{args.url};
+    for (const auto& [name, value] : args.headers)
+        request.header(name, value);
+    return request;
+}
+
+headgate::paging::offset make_pager(const arguments& args)
+{
+    headgate::paging::offset pager{make_request(args)};
+    pager.offset_param(args.offset_param).limit_param(args.limit_param).total(args.total);
+    if (args.page_size > 0)
+        pager.page_size(args.page_size);
+    return pager;
+}
+
+headgate::http::client_options make_client_options(const arguments& args)
+{
+    headgate::http::client_options options;
+    options.timeout(args.timeout).max_body_bytes(args.max_page_bytes);
+    return options;
+}
+
+headgate::extract_options make_options(const arguments& args)
+{
+    headgate::extract_options options;
+    options.records(args.records).max_in_flight(args.max_in_flight);
+    if (args.max_pages > 0)
+        options.max_pages(args.max_pages);
+    return options;
+}
+
+/// What the coroutine below and the program's end share.
+struct job {
+    explicit job(asio::io_context& context, const arguments& args)
+        : client{context, make_client_options(args)}, limiter{context, args.limits},
+          stream{headgate::extract(client, limiter, make_pager(args), make_options(args))},
+          signals{context, SIGINT, SIGTERM}, output{args.output}
+    {
+    }
+
+    headgate::http::client client;
+    headgate::async_limiter limiter;
+    headgate::page_stream stream;
+    asio::signal_set signals;
+    ndjson_output output;
+    bool interrupted = false;
+    std::string failure;
+};
+
+asio::awaitable<void> write_pages(job& the)
+{
+    try {
+        while (auto page = co_await the.stream.next())
+            the.output.write(page->records());
+    } catch (const std::exception& e) {
+        the.failure = e.what();
+    }
+    the.stream.cancel();
+    the.signals.cancel();
+}
+
+void write_stats(const std::string& file, const job& the)
+{
+    const auto statistics = the.stream.statistics();
+    const auto outcome = the.stream.outcome();
+    const nlohmann::ordered_json stats{
+        {"outcome", to_string(outcome.code())},
+        {"reason", outcome.reason()},
+        {"pages", statistics.pages},
+        {"records", statistics.records},
+        {"requests", statistics.requests},
+        {"http_429", statistics.http_429},
+        {"retries", 0},
+        {"elapsed_s", std::chrono::duration<double>(statistics.elapsed).count()},
+        {"peak_in_flight", statistics.peak_in_flight},
+        {"records_written", the.output.records()},
+    };
+    std::ofstream out{file};
+    if (!(out << stats.dump(2) << '\n' << std::flush))
+        throw std::runtime_error{"cannot write " + file};
+}
+
+int run(const arguments& args)
+{
+    asio::io_context context{1};
+    std::optional<job> the;
+    try {
+        the.emplace(context, args);
+    } catch (const std::exception& e) {
+        std::cerr << "extract: " << e.what() << '\n';
+        return 2;
+    }
+    the->signals.async_wait([&the](std::error_code failed, int) {
+        if (failed)
+            return;
+        the->interrupted = true;
+        the->stream.cancel();
+    });
+    progress_line progress{context, the->stream, args.rate_text, args.no_progress};
+    asio::co_spawn(context, write_pages(*the), [&progress](std::exception_ptr) { progress.stop(); });
+    context.run();
+
+    if (!args.stats.empty())
+        write_stats(args.stats, *the);
+    const auto outcome = the->stream.outcome();
+    if (the->interrupted && !outcome.complete()) {
+        std::cerr << "extract: interrupted after " << the->output.records() << " records\n";
+        return 130;
+    }
+    if (!the->failure.empty() || !outcome.complete()) {
+        std::cerr << "extract: " << (the->failure.empty() ? outcome.reason() : the->failure)
+                  << '\n';
+        return 1;
+    }
+    return 0;
+}
+
+} // namespace
+
+int main(int argc, char* argv[])
+{
+    std::signal(SIGPIPE, SIG_IGN);
+    try {
+        if (const auto args = parse_arguments(argc, argv))
+            return run(*args);
+        return 0;
+    } catch (const bad_usage& e) {
+        std::cerr << "extract: " << e.what() << '\n';
+        return 2;
+    } catch (const std::exception& e) {
+        std::cerr << "extract: " << e.what() << '\n';
+        return 1;
+    }
+}

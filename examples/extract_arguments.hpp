@@ -1,0 +1,189 @@
+#ifndef EXTRACT_ARGUMENTS_HPP
+#define EXTRACT_ARGUMENTS_HPP
+
+#include <headgate/limit.hpp>
+
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <iostream>
+#include <map>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+/// A command line that cannot be obeyed: one line that says why.
+class bad_usage : public std::runtime_error {
+public:
+    using std::runtime_error::runtime_error;
+};
+
+/// The command line of `extract`, checked.
+struct arguments {
+    std::string url;
+    std::vector<headgate::limit> limits;
+    std::string rate_text;
+    std::size_t page_size = 0;
+    std::string records = "/results";
+    std::string total = "/count";
+    std::string offset_param = "offset";
+    std::string limit_param = "limit";
+    std::size_t max_in_flight = 64;
+    std::chrono::milliseconds timeout{30'000};
+    std::size_t max_page_bytes = std::size_t{64} << 20;
+    std::uint64_t max_pages = 0;
+    std::vector<std::pair<std::string, std::string>> headers;
+    std::string output = "-";
+    std::string stats;
+    bool no_progress = false;
+};
+
+/// "1.5m" as seconds.
+inline double parse_seconds(std::string text)
+{
+    static const CLI::AsNumberWithUnit to_seconds{
+        std::map<std::string, double>{
+            {"ms", 0.001}, {"s", 1.0}, {"m", 60.0}, {"min", 60.0}, {"h", 3600.0}, {"d", 86400.0}},
+        CLI::AsNumberWithUnit::CASE_INSENSITIVE};
+    if (const std::string problem = to_seconds(text); !problem.empty())
+        throw bad_usage{problem};
+    const double seconds = std::stod(text);
+    if (!(seconds > 0 && seconds <= 366 * 86400.0))
+        throw bad_usage{"a time must be more than 0 and at most 366 days"};
+    return seconds;
+}
+
+/// "100/60s", "10/s" or "1000/h" as a limit.
+///
+/// A server counts a request when it arrives, and no two take the same time to get there. So that it
+/// never sees more than it allows, what is sent in a period is spread over a little more than that.
+inline headgate::limit parse_rate(const std::string& text, const std::string& kind,
+                                  std::size_t burst)
+{
+    using std::chrono::nanoseconds;
+    const auto slash = text.find('/');
+    std::size_t count = 0;
+    if (slash == std::string::npos || !CLI::detail::lexical_cast(text.substr(0, slash), count) ||
+        count == 0)
+        throw bad_usage{"--rate " + text + ": must be a number of requests for a time, like 100/60s"};
+    std::string unit = text.substr(slash + 1);
+    if (!unit.empty() && unit.find_first_of("0123456789") != 0)
+        unit.insert(0, "1");
+    try {
+        const double seconds = parse_seconds(unit);
+        const double slack = std::max(seconds * 0.015, std::min(0.05, seconds * 0.05));
+        const nanoseconds period{static_cast<nanoseconds::rep>(seconds * 1e9)};
+        const nanoseconds spread{static_cast<nanoseconds::rep>((seconds + slack) * 1e9)};
+        if (kind == "window")
+            return headgate::limit::window(count, spread);
+        if (kind == "bucket")
+            return headgate::limit::bucket(count, period, burst > 0 ? burst : count);
+        return headgate::limit::paced(count, spread);
+    } catch (const std::exception& e) {
+        throw bad_usage{"--rate " + text + ": " + e.what()};
+    }
+}
+
+inline std::pair<std::string, std::string> parse_header(const std::string& text)
+{
+    const auto colon = text.find(':');
+    if (colon == std::string::npos || colon == 0)
+        throw bad_usage{"--header " + text + ": must be like 'Name: value'"};
+    const auto value = text.find_first_not_of(" \t", colon + 1);
+    return {text.substr(0, colon), value == std::string::npos ? "" : text.substr(value)};
+}
+
+/// The command line, or nothing if it asked for help, which was given.
+/// @throws bad_usage
+inline std::optional<arguments> parse_arguments(int argc, char* argv[])
+{
+    arguments result;
+    std::vector<std::string> rates;
+    std::vector<std::string> headers;
+    std::string kind = "paced";
+    std::string timeout = "30s";
+    std::string paginate = "offset";
+    std::size_t burst = 0;
+
+    CLI::App app{"Pulls all records of a paginated HTTP API into NDJSON, at the rate it allows.",
+                 "extract"};
+    app.add_option("url", result.url, "The list, as an http or https URL")->required();
+    app.add_option("--rate", rates, "Requests allowed, like 100/60s; several are kept all")
+        ->required()
+        ->allow_extra_args(false);
+    app.add_option("--rate-kind", kind, "How they are sent: evenly, as a burst, or as a bucket")
+        ->check(CLI::IsMember({"paced", "window", "bucket"}))
+        ->capture_default_str();
+    app.add_option("--burst", burst, "Size of the bucket")->check(CLI::PositiveNumber);
+    app.add_option("--paginate", paginate, "Style of paging")
+        ->check(CLI::IsMember({"offset", "page", "cursor", "next", "link"}))
+        ->capture_default_str();
+    app.add_option("--page-size", result.page_size, "Records to ask for at once")
+        ->check(CLI::PositiveNumber);
+    app.add_option("--records", result.records, "JSON Pointer to the records")
+        ->capture_default_str();
+    app.add_option("--total", result.total, "JSON Pointer to the total")->capture_default_str();
+    app.add_option("--offset-param", result.offset_param, "Name of the offset parameter")
+        ->capture_default_str();
+    app.add_option("--limit-param", result.limit_param, "Name of the page size parameter")
+        ->capture_default_str();
+    app.add_option("--max-in-flight", result.max_in_flight, "Most requests in flight at once")
+        ->check(CLI::Range(1, 100'000))
+        ->capture_default_str();
+    app.add_option("--timeout", timeout, "Longest time for one request")->capture_default_str();
+    app.add_option("--max-page-bytes", result.max_page_bytes, "Largest page, after decompression")
+        ->check(CLI::PositiveNumber)
+        ->capture_default_str();
+    app.add_option("--max-pages", result.max_pages, "Most pages to ask for")
+        ->check(CLI::PositiveNumber);
+    app.add_option("--header", headers, "Sent with every request: 'Name: value'")
+        ->allow_extra_args(false);
+    app.add_option("--output", result.output, "File for the records, - for standard output")
+        ->capture_default_str();
+    app.add_option("--stats", result.stats, "File for a JSON object about the run");
+    app.add_flag("--no-progress", result.no_progress, "No progress line on a terminal");
+    std::vector<CLI::Option*> later;
+    for (const char* name : {"--in-flight", "--next", "--page-param", "--cursor-param", "--retries",
+                             "--max-wait", "--checkpoint", "--quota"})
+        later.push_back(app.add_option(name, "Not supported yet")->group(""));
+    bool ordered = false;
+    later.push_back(app.add_flag("--ordered", ordered, "Not supported yet")->group(""));
+
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& e) {
+        if (e.get_exit_code() == 0) {
+            app.exit(e);
+            return std::nullopt;
+        }
+        throw bad_usage{e.what()};
+    }
+    for (const CLI::Option* option : later)
+        if (option->count() > 0)
+            throw bad_usage{option->get_name() + " is not supported yet"};
+    if (paginate != "offset")
+        throw bad_usage{"--paginate " + paginate + " is not supported yet"};
+    if (burst > 0 && kind != "bucket")
+        throw bad_usage{"--burst needs --rate-kind bucket"};
+
+    for (const std::string& rate : rates) {
+        result.limits.push_back(parse_rate(rate, kind, burst));
+        result.rate_text += (result.rate_text.empty() ? "" : " and ") + rate;
+    }
+    for (const std::string& header : headers)
+        result.headers.push_back(parse_header(header));
+    try {
+        result.timeout = std::chrono::milliseconds{
+            std::max(std::int64_t{1}, static_cast<std::int64_t>(parse_seconds(timeout) * 1000))};
+    } catch (const std::exception& e) {
+        throw bad_usage{"--timeout " + timeout + ": " + e.what()};
+    }
+    return result;
+}
+
+#endif

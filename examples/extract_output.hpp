@@ -1,0 +1,104 @@
+#ifndef EXTRACT_OUTPUT_HPP
+#define EXTRACT_OUTPUT_HPP
+
+#include <nlohmann/json.hpp>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <climits>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <vector>
+
+/// A file or standard output that gets one record a line, in whole lines as far as a writer can see
+/// to that.
+///
+/// A pipe whose reader is slow can block a write for ever, and a signal can end it anywhere. What is
+/// not longer than PIPE_BUF a pipe takes in one piece or not at all, so lines go out in pieces of
+/// that size; and after a signal a reader that does not read is not waited for.
+class ndjson_output {
+public:
+    explicit ndjson_output(const std::string& file)
+        : name_{file == "-" ? "standard output" : file},
+          fd_{file == "-" ? STDOUT_FILENO
+                          : ::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)},
+          owner_{file != "-"}
+    {
+        if (fd_ < 0)
+            fail(errno);
+        struct stat status {};
+        if (::fstat(fd_, &status) == 0 && S_ISREG(status.st_mode))
+            piece_ = std::size_t{1} << 20;
+    }
+    ndjson_output(const ndjson_output&) = delete;
+    ndjson_output& operator=(const ndjson_output&) = delete;
+    ~ndjson_output()
+    {
+        if (owner_)
+            ::close(fd_);
+    }
+
+    /// @throws std::system_error that names the file and the reason.
+    void write(const std::vector<nlohmann::json>& records)
+    {
+        std::string lines;
+        for (const nlohmann::json& record : records) {
+            const std::string line = record.dump();
+            if (!lines.empty() && lines.size() + line.size() + 1 > piece_) {
+                write_all(lines);
+                lines.clear();
+            }
+            lines += line;
+            lines += '\n';
+            ++pending_;
+        }
+        write_all(lines);
+    }
+
+    /// How many records were written.
+    std::uint64_t records() const noexcept { return records_; }
+
+private:
+    void write_all(std::string_view text)
+    {
+        while (!text.empty()) {
+            const ssize_t written = ::write(fd_, text.data(), text.size());
+            if (written > 0)
+                text.remove_prefix(static_cast<std::size_t>(written));
+            else if (written < 0 && errno != EINTR && errno != EAGAIN)
+                fail(errno);
+            else if (!wait_for_reader())
+                fail(ETIMEDOUT);
+        }
+        records_ += pending_;
+        pending_ = 0;
+    }
+
+    bool wait_for_reader() const
+    {
+        constexpr int patience_ms = 300;
+        pollfd waited{fd_, POLLOUT, 0};
+        return ::poll(&waited, 1, patience_ms) != 0;
+    }
+
+    [[noreturn]] void fail(int error) const
+    {
+        throw std::system_error{error, std::generic_category(), "cannot write to " + name_};
+    }
+
+    std::string name_;
+    int fd_;
+    bool owner_;
+    std::size_t piece_ = PIPE_BUF;
+    std::uint64_t pending_ = 0;
+    std::uint64_t records_ = 0;
+};
+
+#endif

@@ -1,0 +1,254 @@
+#ifndef HEADGATE_DETAIL_CURL_TRANSFER_HPP
+#define HEADGATE_DETAIL_CURL_TRANSFER_HPP
+
+#include <headgate/detail/curl_handle.hpp>
+#include <headgate/http/client_options.hpp>
+#include <headgate/http/error.hpp>
+#include <headgate/http/request.hpp>
+#include <headgate/http/response.hpp>
+
+#include <curl/curl.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+namespace headgate::detail {
+
+/// One request on its way: an easy handle and what libcurl reads from and writes to meanwhile.
+/// Reused for request after request, so that the handle and its buffers are.
+class curl_transfer {
+public:
+    explicit curl_transfer(const http::client_options& options)
+        : options_{options}, easy_{make_curl_easy()}
+    {
+    }
+    curl_transfer(const curl_transfer&) = delete;
+    curl_transfer& operator=(const curl_transfer&) = delete;
+
+    CURL* handle() const noexcept { return easy_.get(); }
+
+    void prepare(http::request&& request)
+    {
+        request_.emplace(std::move(request));
+        body_.clear();
+        header_bytes_ = 0;
+        too_large_.reset();
+        error_[0] = '\0';
+        curl_easy_reset(easy_.get());
+        set(CURLOPT_NOSIGNAL, 1L);
+        set(CURLOPT_CURLU, request_->url().native_handle());
+        set(CURLOPT_PROTOCOLS_STR, "http,https");
+        set(CURLOPT_ERRORBUFFER, error_);
+        set(CURLOPT_PRIVATE, this);
+        set(CURLOPT_ACCEPT_ENCODING, "");
+        set(CURLOPT_USERAGENT, options_.user_agent().c_str());
+        set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(options_.connect_timeout().count()));
+        set(CURLOPT_TIMEOUT_MS,
+            static_cast<long>(request_->timeout().value_or(options_.timeout()).count()));
+        set(CURLOPT_HEADERFUNCTION, &on_header);
+        set(CURLOPT_HEADERDATA, this);
+        set(CURLOPT_WRITEFUNCTION, &on_body);
+        set(CURLOPT_WRITEDATA, this);
+        prepare_tls();
+        prepare_method();
+        prepare_headers();
+    }
+
+    /// What came of it.
+    http::response take(CURLcode result, std::error_code& failed)
+    {
+        long status = 0;
+        curl_easy_getinfo(easy_.get(), CURLINFO_RESPONSE_CODE, &status);
+        long version = 0;
+        curl_easy_getinfo(easy_.get(), CURLINFO_HTTP_VERSION, &version);
+        curl_off_t elapsed = 0;
+        curl_easy_getinfo(easy_.get(), CURLINFO_TOTAL_TIME_T, &elapsed);
+        http::response response{static_cast<int>(status), take_headers(), std::move(body_)};
+        body_ = {};
+        response.http_version(number_of(version)).elapsed(std::chrono::microseconds{elapsed});
+        failed = {};
+        if (result != CURLE_OK) {
+            failed = too_large_ ? make_error_code(*too_large_) : classify(result);
+            response.error_text(describe(result));
+        }
+        return response;
+    }
+
+    /// The same for a request that was cancelled.
+    std::string describe_cancelled() const { return name() + ": cancelled"; }
+
+private:
+    template <class Value>
+    void set(CURLoption option, Value value)
+    {
+        if (const CURLcode failed = curl_easy_setopt(easy_.get(), option, value))
+            throw std::runtime_error{name() + ": " + curl_easy_strerror(failed)};
+    }
+
+    void prepare_tls()
+    {
+        set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
+        if (request_->url().scheme() != "https")
+            return;
+        // One connection that speaks HTTP/2 carries many requests: wait for it rather than open
+        // one for each.
+        set(CURLOPT_PIPEWAIT, 1L);
+        set(CURLOPT_SSL_VERIFYPEER, options_.verify_tls() ? 1L : 0L);
+        set(CURLOPT_SSL_VERIFYHOST, options_.verify_tls() ? 2L : 0L);
+        if (!options_.ca_file().empty())
+            set(CURLOPT_CAINFO, options_.ca_file().c_str());
+    }
+
+    void prepare_method()
+    {
+        const std::string& method = request_->method();
+        if (request_->body()) {
+            set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request_->body()->size()));
+            set(CURLOPT_POSTFIELDS, request_->body()->data());
+        } else if (method == "HEAD") {
+            set(CURLOPT_NOBODY, 1L);
+        }
+        if (method != (request_->body() ? "POST" : "GET") && method != "HEAD")
+            set(CURLOPT_CUSTOMREQUEST, method.c_str());
+    }
+
+    void prepare_headers()
+    {
+        lines_.clear();
+        bool typed = false;
+        for (const auto& [key, value] : request_->headers()) {
+            typed = typed || curl_strequal(key.c_str(), "Content-Type");
+            lines_.add((value.empty() ? key + ';' : key + ": " + value).c_str());
+        }
+        if (request_->body()) {
+            // Neither the wait for "100 Continue" nor the form type that libcurl would add.
+            lines_.add("Expect:");
+            if (!typed)
+                lines_.add("Content-Type:");
+        }
+        set(CURLOPT_HTTPHEADER, lines_.get());
+    }
+
+    static std::size_t on_header(char*, std::size_t size, std::size_t count, void* self) noexcept
+    {
+        auto& transfer = *static_cast<curl_transfer*>(self);
+        transfer.header_bytes_ += size * count;
+        if (transfer.header_bytes_ > transfer.options_.max_header_bytes()) {
+            transfer.too_large_ = http::error::headers_too_large;
+            return 0;
+        }
+        return size * count;
+    }
+
+    static std::size_t on_body(char* data, std::size_t size, std::size_t count, void* self) noexcept
+    {
+        auto& transfer = *static_cast<curl_transfer*>(self);
+        const std::size_t bytes = size * count;
+        if (bytes > transfer.options_.max_body_bytes() - transfer.body_.size()) {
+            transfer.too_large_ = http::error::body_too_large;
+            return bytes == 0 ? 1 : 0;
+        }
+        try {
+            transfer.body_.append(data, bytes);
+            return bytes;
+        } catch (...) {
+            return 0;
+        }
+    }
+
+    http::response::fields take_headers() const
+    {
+        http::response::fields result;
+        curl_header* each = nullptr;
+        while ((each = curl_easy_nextheader(easy_.get(), CURLH_HEADER, -1, each)))
+            result.emplace_back(each->name, each->value);
+        return result;
+    }
+
+    static int number_of(long version) noexcept
+    {
+        switch (version) {
+        case CURL_HTTP_VERSION_1_0:
+            return 10;
+        case CURL_HTTP_VERSION_1_1:
+            return 11;
+        case CURL_HTTP_VERSION_2_0:
+            return 20;
+        case CURL_HTTP_VERSION_3:
+            return 30;
+        default:
+            return 0;
+        }
+    }
+
+    static std::error_code classify(CURLcode result)
+    {
+        switch (result) {
+        case CURLE_COULDNT_RESOLVE_HOST:
+        case CURLE_COULDNT_RESOLVE_PROXY:
+            return http::error::resolve_failed;
+        case CURLE_COULDNT_CONNECT:
+            return http::error::connect_failed;
+        case CURLE_SSL_CONNECT_ERROR:
+        case CURLE_PEER_FAILED_VERIFICATION:
+        case CURLE_SSL_CERTPROBLEM:
+        case CURLE_SSL_CIPHER:
+        case CURLE_SSL_CACERT_BADFILE:
+        case CURLE_SSL_ISSUER_ERROR:
+        case CURLE_SSL_INVALIDCERTSTATUS:
+            return http::error::tls_failed;
+        case CURLE_OPERATION_TIMEDOUT:
+            return http::error::timed_out;
+        case CURLE_PARTIAL_FILE:
+        case CURLE_GOT_NOTHING:
+        case CURLE_SEND_ERROR:
+        case CURLE_RECV_ERROR:
+        case CURLE_HTTP2:
+        case CURLE_HTTP2_STREAM:
+            return http::error::connection_lost;
+        case CURLE_WEIRD_SERVER_REPLY:
+        case CURLE_UNSUPPORTED_PROTOCOL:
+            return http::error::bad_answer;
+        case CURLE_BAD_CONTENT_ENCODING:
+            return http::error::bad_content_encoding;
+        default:
+            return http::error::failed;
+        }
+    }
+
+    std::string name() const
+    {
+        return request_->method() + ' ' + request_->url().without_credentials();
+    }
+
+    std::string describe(CURLcode result) const
+    {
+        std::string text = name() + ": ";
+        if (too_large_ == http::error::body_too_large)
+            return text + "body larger than " + std::to_string(options_.max_body_bytes()) +
+                   " bytes";
+        if (too_large_ == http::error::headers_too_large)
+            return text + "header fields larger than " +
+                   std::to_string(options_.max_header_bytes()) + " bytes";
+        return text + (error_[0] != '\0' ? error_ : curl_easy_strerror(result));
+    }
+
+    const http::client_options& options_;
+    curl_easy easy_;
+    std::optional<http::request> request_;
+    curl_lines lines_;
+    std::string body_;
+    std::size_t header_bytes_ = 0;
+    std::optional<http::error> too_large_;
+    char error_[CURL_ERROR_SIZE] = {};
+};
+
+} // namespace headgate::detail
+
+#endif

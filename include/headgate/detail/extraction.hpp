@@ -1,0 +1,54 @@
+#ifndef HEADGATE_DETAIL_EXTRACTION_HPP
+#define HEADGATE_DETAIL_EXTRACTION_HPP
+
+#include <headgate/outcome.hpp>
+#include <headgate/page.hpp>
+#include <headgate/result_channel.hpp>
+
+#include <asio/any_io_executor.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+namespace headgate {
+
+/// What an extraction has done so far.
+struct extract_statistics {
+    std::uint64_t pages = 0;             ///< pages that have come
+    std::uint64_t records = 0;           ///< records in them
+    std::uint64_t requests = 0;          ///< requests that were sent
+    std::uint64_t http_429 = 0;          ///< answers "429 Too Many Requests"
+    std::size_t in_flight = 0;           ///< requests that wait for their answer now
+    std::size_t peak_in_flight = 0;      ///< the most of them there ever were
+    std::chrono::nanoseconds elapsed{0}; ///< since the start, until the end
+    std::optional<std::uint64_t> total;  ///< how many records there are, if the pager was told
+};
+
+namespace detail {
+
+/// What a page stream needs to know of the extraction that feeds it.
+class extraction {
+public:
+    using channel = result_channel<page, outcome>;
+
+    virtual ~extraction() = default;
+
+    channel& pages() noexcept { return pages_; }
+    virtual extract_statistics statistics() const = 0;
+    virtual void cancel() = 0;
+
+protected:
+    extraction(const asio::any_io_executor& executor, std::size_t capacity)
+        : pages_{executor, capacity}
+    {
+    }
+
+    channel pages_;
+};
+
+} // namespace detail
+} // namespace headgate
+
+#endif

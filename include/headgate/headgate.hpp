@@ -1,0 +1,25 @@
+#ifndef HEADGATE_HEADGATE_HPP
+#define HEADGATE_HEADGATE_HPP
+
+/// @file
+/// All of headgate that needs no opt-in.
+
+#include <headgate/async_limiter.hpp>
+#include <headgate/error.hpp>
+#include <headgate/extract.hpp>
+#include <headgate/http/client.hpp>
+#include <headgate/http/error.hpp>
+#include <headgate/http/request.hpp>
+#include <headgate/http/response.hpp>
+#include <headgate/http/url.hpp>
+#include <headgate/limit.hpp>
+#include <headgate/outcome.hpp>
+#include <headgate/page.hpp>
+#include <headgate/page_stream.hpp>
+#include <headgate/paging/offset.hpp>
+#include <headgate/paging/pager.hpp>
+#include <headgate/result_channel.hpp>
+#include <headgate/work_queue.hpp>
+#include <headgate/worker_pool.hpp>
+
+#endif

@@ -1,0 +1,130 @@
+#ifndef HEADGATE_HTTP_CLIENT_HPP
+#define HEADGATE_HTTP_CLIENT_HPP
+
+#include <headgate/detail/asio.hpp>
+#include <headgate/detail/curl_engine.hpp>
+#include <headgate/http/client_options.hpp>
+#include <headgate/http/error.hpp>
+#include <headgate/http/request.hpp>
+#include <headgate/http/response.hpp>
+
+#include <asio/any_io_executor.hpp>
+#include <asio/async_result.hpp>
+#include <asio/awaitable.hpp>
+#include <asio/error.hpp>
+#include <asio/execution_context.hpp>
+#include <asio/use_awaitable.hpp>
+
+#include <concepts>
+#include <memory>
+#include <system_error>
+#include <utility>
+
+namespace headgate::http {
+
+/// An HTTP client: libcurl inside the Asio loop.
+///
+/// HTTP/1.1 with keep-alive, HTTP/2 where TLS offers it, every content encoding libcurl was built
+/// with. Certificates are verified. Only http and https are spoken; redirects are answers like any
+/// other and not followed. Bodies and header fields are limited in size, counted as they arrive
+/// and after decompression. As many requests at once as there are; whoever wants fewer waits
+/// before.
+///
+/// @par Thread safety
+/// All member functions except the constructors, destructor and moves may be called from any thread
+/// at any time. Handlers run through their associated executor, never inside a member function and
+/// never inside a callback of libcurl. An operation's cancellation signal must be emitted where its
+/// handler would run.
+///
+/// @par Lifetime
+/// Destroying the client drops the requests in flight, which complete with
+/// `asio::error::operation_aborted`, and closes its connections. Idle connections do not keep
+/// `io_context::run` from returning.
+class client {
+    using initiate = detail::initiate_wait<detail::request_waiter, detail::curl_engine>;
+    using signature = void(std::error_code, response);
+
+public:
+    using executor_type = asio::any_io_executor;
+
+    explicit client(const executor_type& executor, const client_options& options = {})
+        : engine_{detail::curl_engine::create(executor, options)}
+    {
+    }
+
+    /// As above, with the executor of an execution context.
+    template <std::derived_from<asio::execution_context> Context>
+    explicit client(Context& context, const client_options& options = {})
+        : client(executor_type(context.get_executor()), options)
+    {
+    }
+
+    client(client&&) noexcept = default;
+    client& operator=(client&& other) noexcept
+    {
+        if (this != &other) {
+            leave();
+            engine_ = std::move(other.engine_);
+            owner_ = other.owner_;
+        }
+        return *this;
+    }
+    ~client() { leave(); }
+
+    executor_type get_executor() const noexcept { return engine_->get_executor(); }
+
+    /// Sends a request and receives the whole answer.
+    ///
+    /// @par Completion signature
+    /// `void(std::error_code, http::response)`; with an error the response has the reason in
+    /// `error_text` and what had come of the header fields and the body
+    /// @par Errors
+    /// An `http::error`, or `asio::error::operation_aborted` if cancelled. A status such as 404 is
+    /// no error.
+    /// @par Cancellation
+    /// terminal, partial and total: the transfer is dropped, whatever the server makes of it
+    template <asio::completion_token_for<signature> Token>
+    auto async_send(request what, Token&& token)
+    {
+        return asio::async_initiate<Token, signature>(initiate{engine_}, token, std::move(what));
+    }
+
+    /// As `async_send`, for coroutines.
+    /// @throws transfer_error for whatever is not an answer, with `error_text` as its text.
+    asio::awaitable<response> send(request what) { return send(share(), std::move(what)); }
+
+    client_statistics statistics() const { return engine_->statistics(); }
+
+    /// A second handle on the same client that does not end it when destroyed. For components that
+    /// must not dangle when the client itself goes before them.
+    client share() const { return client{engine_}; }
+
+private:
+    explicit client(std::shared_ptr<detail::curl_engine> engine)
+        : engine_{std::move(engine)}, owner_{false}
+    {
+    }
+
+    static asio::awaitable<response> send(client self, request what)
+    {
+        auto answer =
+            co_await self.async_send(std::move(what), detail::as_tuple(asio::use_awaitable));
+        if (std::get<0>(answer))
+            throw transfer_error{std::get<0>(answer), std::get<1>(answer).error_text()};
+        co_return std::move(std::get<1>(answer));
+    }
+
+    void leave() noexcept
+    {
+        if (engine_ && owner_)
+            engine_->close();
+        engine_.reset();
+    }
+
+    std::shared_ptr<detail::curl_engine> engine_;
+    bool owner_ = true;
+};
+
+} // namespace headgate::http
+
+#endif

@@ -1,0 +1,165 @@
+#ifndef HEADGATE_HTTP_URL_HPP
+#define HEADGATE_HTTP_URL_HPP
+
+#include <curl/curl.h>
+
+#include <algorithm>
+#include <memory>
+#include <new>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace headgate::http {
+
+/// An absolute http or https URL, parsed and put together by libcurl, so that what is checked is
+/// what is connected to.
+class url {
+public:
+    /// @throws std::invalid_argument that names the URL (without credentials where they can be
+    /// told apart) and the fault: not absolute, another scheme, no host, a control character.
+    explicit url(const std::string& text) : handle_{make()}
+    {
+        if (std::any_of(text.begin(), text.end(), is_control))
+            throw std::invalid_argument{"URL has a control character in it"};
+        if (const CURLUcode failed =
+                curl_url_set(handle_.get(), CURLUPART_URL, text.c_str(), CURLU_URLENCODE))
+            throw std::invalid_argument{"URL \"" + hide_credentials(text) +
+                                        "\": " + curl_url_strerror(failed)};
+        if (const std::string name = scheme(); name != "http" && name != "https")
+            throw std::invalid_argument{"URL \"" + without_credentials() + "\": scheme is " + name +
+                                        ", must be http or https"};
+    }
+
+    url(const url& other) : handle_{curl_url_dup(other.handle_.get())}
+    {
+        if (!handle_)
+            throw std::bad_alloc{};
+    }
+    url(url&&) noexcept = default;
+    url& operator=(url other) noexcept
+    {
+        handle_.swap(other.handle_);
+        return *this;
+    }
+    ~url() = default;
+
+    std::string str() const { return part(CURLUPART_URL); }
+    std::string scheme() const { return part(CURLUPART_SCHEME); }
+    std::string host() const { return part(CURLUPART_HOST); }
+
+    /// The port, also where it is the scheme's own and not written.
+    std::string port() const { return part(CURLUPART_PORT, CURLU_DEFAULT_PORT); }
+
+    /// The query without the question mark, as it is written; empty if there is none.
+    std::string query() const { return part(CURLUPART_QUERY); }
+
+    /// The URL without user name and password, fit for a message.
+    std::string without_credentials() const
+    {
+        url bare{*this};
+        bare.set(CURLUPART_USER, nullptr);
+        bare.set(CURLUPART_PASSWORD, nullptr);
+        return bare.str();
+    }
+
+    /// Gives a query parameter a value, which is percent-encoded. The first of that name is
+    /// replaced and further ones are removed; all others keep their place and their very bytes.
+    url& set_query(std::string_view name, std::string_view value)
+    {
+        const std::string wanted = escape(name);
+        const std::string mine = wanted + '=' + escape(value);
+        const std::string old = query();
+        std::string result;
+        bool done = false;
+        for (std::string_view rest = old; !rest.empty();) {
+            const auto end = std::min(rest.find('&'), rest.size());
+            const std::string_view parameter = rest.substr(0, end);
+            rest.remove_prefix(std::min(end + 1, rest.size()));
+            const std::string_view key = parameter.substr(0, parameter.find('='));
+            const bool same = key == name || key == wanted;
+            if (same && done)
+                continue;
+            append(result, same ? mine : parameter);
+            done = done || same;
+        }
+        if (!done)
+            append(result, mine);
+        set(CURLUPART_QUERY, result.c_str());
+        return *this;
+    }
+
+    /// Whether both have the same scheme, host and port.
+    bool same_origin(const url& other) const
+    {
+        return scheme() == other.scheme() && curl_strequal(host().c_str(), other.host().c_str()) &&
+               port() == other.port();
+    }
+
+    /// For libcurl's own use.
+    CURLU* native_handle() const noexcept { return handle_.get(); }
+
+private:
+    struct deleter {
+        void operator()(CURLU* handle) const noexcept { curl_url_cleanup(handle); }
+        void operator()(char* text) const noexcept { curl_free(text); }
+    };
+
+    static CURLU* make()
+    {
+        if (CURLU* handle = curl_url())
+            return handle;
+        throw std::bad_alloc{};
+    }
+
+    static bool is_control(unsigned char c) noexcept { return c < 0x20 || c == 0x7f; }
+
+    static std::string hide_credentials(const std::string& text)
+    {
+        const auto slashes = text.find("//");
+        const auto begin = slashes == std::string::npos ? 0 : slashes + 2;
+        const auto at = text.substr(0, text.find_first_of("/?#", begin)).rfind('@');
+        return at == std::string::npos || at < begin ? text
+                                                     : text.substr(0, begin) + text.substr(at + 1);
+    }
+
+    static std::string escape(std::string_view text)
+    {
+        if (text.empty())
+            return {};
+        const std::unique_ptr<char, deleter> escaped{
+            curl_easy_escape(nullptr, text.data(), static_cast<int>(text.size()))};
+        if (!escaped)
+            throw std::bad_alloc{};
+        return escaped.get();
+    }
+
+    static void append(std::string& query, std::string_view parameter)
+    {
+        if (!query.empty())
+            query += '&';
+        query += parameter;
+    }
+
+    std::string part(CURLUPart what, unsigned flags = 0) const
+    {
+        char* text = nullptr;
+        if (curl_url_get(handle_.get(), what, &text, flags) != CURLUE_OK)
+            return {};
+        const std::unique_ptr<char, deleter> owner{text};
+        return text;
+    }
+
+    void set(CURLUPart what, const char* value)
+    {
+        if (const CURLUcode failed = curl_url_set(handle_.get(), what, value, 0))
+            throw std::invalid_argument{std::string{"URL: "} + curl_url_strerror(failed)};
+    }
+
+    std::unique_ptr<CURLU, deleter> handle_;
+};
+
+} // namespace headgate::http
+
+#endif

@@ -1,0 +1,74 @@
+#ifndef HEADGATE_OUTCOME_HPP
+#define HEADGATE_OUTCOME_HPP
+
+#include <ostream>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace headgate {
+
+/// How an extraction ended.
+enum class outcome_code {
+    in_progress,    ///< it has not ended yet
+    complete,       ///< every record there is was delivered
+    page_failed,    ///< a page could not be had
+    count_mismatch, ///< the list ended before the number of records the server told of
+    page_cap,       ///< the caller's limit on pages was reached before the end
+    cancelled,      ///< the caller stopped it, or closed the limiter
+};
+
+/// The name of an outcome as `extract --stats` writes it, such as "complete" or "page_failed".
+constexpr std::string_view to_string(outcome_code code) noexcept
+{
+    switch (code) {
+    case outcome_code::in_progress:
+        return "in_progress";
+    case outcome_code::complete:
+        return "complete";
+    case outcome_code::page_failed:
+        return "page_failed";
+    case outcome_code::count_mismatch:
+        return "count_mismatch";
+    case outcome_code::page_cap:
+        return "page_cap";
+    case outcome_code::cancelled:
+        return "cancelled";
+    }
+    return "unknown";
+}
+
+/// Whether an extraction delivered everything, and what proves it or what cut it short.
+class outcome {
+public:
+    /// Not ended yet.
+    outcome() = default;
+
+    outcome(outcome_code code, std::string reason) : code_{code}, reason_{std::move(reason)} {}
+
+    outcome_code code() const noexcept { return code_; }
+
+    /// One line for a person: what proves that the list is complete ("total of 1200 reached"), or
+    /// which page failed and why.
+    const std::string& reason() const noexcept { return reason_; }
+
+    /// Whether every record was delivered.
+    bool complete() const noexcept { return code_ == outcome_code::complete; }
+
+    /// Writes "complete: total of 1200 reached".
+    friend std::ostream& operator<<(std::ostream& out, const outcome& value)
+    {
+        out << to_string(value.code_);
+        if (!value.reason_.empty())
+            out << ": " << value.reason_;
+        return out;
+    }
+
+private:
+    outcome_code code_ = outcome_code::in_progress;
+    std::string reason_;
+};
+
+} // namespace headgate
+
+#endif

@@ -1,0 +1,103 @@
+#ifndef HEADGATE_PAGE_STREAM_HPP
+#define HEADGATE_PAGE_STREAM_HPP
+
+#include <headgate/detail/extraction.hpp>
+#include <headgate/outcome.hpp>
+#include <headgate/page.hpp>
+
+#include <asio/async_result.hpp>
+#include <asio/awaitable.hpp>
+#include <asio/use_awaitable.hpp>
+
+#include <memory>
+#include <optional>
+#include <system_error>
+#include <utility>
+
+namespace headgate {
+
+/// The pages of an extraction, as they come, and its outcome at the end. Made by `extract`.
+/// @code
+/// while (auto page = co_await stream.next())
+///     for (const auto& record : page->records())
+///         ...
+/// std::cerr << stream.outcome() << '\n';
+/// @endcode
+///
+/// Fetching goes on while the caller works on a page, until as many pages wait as may be in flight;
+/// then it stops, and no token is spent, until the caller asks for the next.
+///
+/// @par Thread safety
+/// `cancel`, `outcome` and `statistics` may be called from any thread; the rest as with any Asio
+/// object. One `next` at a time.
+///
+/// @par Lifetime
+/// Movable. Destroying the stream cancels the extraction: what is in flight is stopped as soon as
+/// the executor runs, and no page is delivered any more.
+class page_stream {
+public:
+    using executor_type = asio::any_io_executor;
+
+    explicit page_stream(std::shared_ptr<detail::extraction> run) : run_{std::move(run)} {}
+    page_stream(page_stream&&) noexcept = default;
+    page_stream& operator=(page_stream&& other) noexcept
+    {
+        if (this != &other) {
+            leave();
+            run_ = std::move(other.run_);
+        }
+        return *this;
+    }
+    ~page_stream() { leave(); }
+
+    executor_type get_executor() const noexcept { return run_->pages().get_executor(); }
+
+    /// The next page that has come, or nothing at the end; `outcome` says then how it went.
+    /// @throws std::system_error only if cancelled, which leaves the stream as it was.
+    asio::awaitable<std::optional<page>> next()
+    {
+        return run_->pages().async_receive(asio::use_awaitable);
+    }
+
+    /// As `next`, for any completion token.
+    ///
+    /// @par Completion signature
+    /// `void(std::error_code, std::optional<page>)`
+    /// @par Errors
+    /// `asio::error::operation_aborted` if cancelled; no page was taken then, and the extraction
+    /// goes on.
+    /// @par Cancellation
+    /// terminal, partial and total
+    template <asio::completion_token_for<void(std::error_code, std::optional<page>)> Token>
+    auto async_next(Token&& token)
+    {
+        return run_->pages().async_receive(std::forward<Token>(token));
+    }
+
+    /// How it went; `outcome_code::in_progress` until `next` has given its last.
+    headgate::outcome outcome() const
+    {
+        return run_->pages().outcome().value_or(headgate::outcome{});
+    }
+
+    /// What was done so far.
+    extract_statistics statistics() const { return run_->statistics(); }
+
+    /// Stops the extraction: requests in flight are dropped, the pages that have come are still
+    /// handed out, the outcome is `outcome_code::cancelled`.
+    void cancel() { run_->cancel(); }
+
+private:
+    void leave() noexcept
+    {
+        if (run_)
+            run_->cancel();
+        run_.reset();
+    }
+
+    std::shared_ptr<detail::extraction> run_;
+};
+
+} // namespace headgate
+
+#endif

@@ -1,54 +1,61 @@
-// The job of extract.cpp written by hand from the parts, the way it goes into an existing service:
-// worker_pool URL prints the records of a list, page by page.
+// The job of extract.cpp by hand, the way it goes into an existing service: worker_pool URL
 #include <headgate/headgate.hpp>
 
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
-
-#include <cstdlib>
-#include <exception>
+#include <asio/use_future.hpp>
 #include <iostream>
 
-using namespace std::chrono_literals;
-using asio::use_awaitable;
+using namespace std::literals;
 
-struct extraction {
-    extraction(asio::io_context& context, std::string list) : url{std::move(list)}, client{context},
-        limiter{context, headgate::limit::paced(100, 61s)}, offsets{context, 64},
-        pages{context, 64}, pool{context, 64} {}
-
-    std::string url;
-    headgate::http::client client;
-    headgate::async_limiter limiter;
-    headgate::work_queue<int> offsets;
-    headgate::result_channel<nlohmann::json> pages;
-    headgate::worker_pool pool;
+struct service {
+    asio::io_context& context;
+    headgate::http::client client{context};
+    headgate::async_limiter limiter{context, headgate::limit::paced(100, 61s)};
+    headgate::work_queue<headgate::http::url> urls{context, 8};
+    headgate::result_channel<nlohmann::json> pages{context, 64};
+    headgate::worker_pool pool{context, 64};
 };
 
-asio::awaitable<nlohmann::json> fetch(extraction& the, int offset)
+asio::awaitable<void> plan(service& my, std::string url, int records)
 {
-    headgate::http::url page{the.url};
-    page.set_query("offset", std::to_string(offset)).set_query("limit", "100");
-    auto response = co_await the.client.send(headgate::http::request{page});
-    if (response.status() != 200)
-        throw std::runtime_error{page.str() + ": status " + std::to_string(response.status())};
-    co_return nlohmann::json::parse(response.body());
+    headgate::http::url list{url};
+    for (int offset = 0; offset < records; offset += 100) {
+        list.set_query("offset", std::to_string(offset)).set_query("limit", "100");
+        co_await my.urls.async_push(list, asio::use_awaitable);
+    }
+    my.urls.close();
 }
 
-asio::awaitable<void> work(headgate::worker_pool::worker me, extraction& the)
+asio::awaitable<void> work(headgate::worker_pool::worker me, service& my)
 {
-    while (auto offset = co_await the.offsets.async_pop(use_awaitable)) {
-        auto place = co_await the.pages.async_reserve(use_awaitable); // room before the token
-        co_await the.limiter.async_acquire(use_awaitable);
-        const auto busy = me.in_flight(); // the pool adds a worker if nobody is left to wait
-        auto page = co_await fetch(the, *offset);
-        place.send(std::move(page));
+    while (auto url = co_await my.urls.async_pop(asio::use_awaitable)) {
+        auto place = co_await my.pages.async_reserve(asio::use_awaitable); // before a token
+        co_await my.limiter.async_acquire(asio::use_awaitable);
+        const auto busy = me.in_flight(); // adds a worker if none is left to wait for a token
+        auto answer = co_await my.client.send(headgate::http::request{*url});
+        if (answer.status() != 200)
+            throw std::runtime_error{url->str() + ": status " + std::to_string(answer.status())};
+        place.send(nlohmann::json::parse(answer.body()));
     }
 }
 
-asio::awaitable<void> plan(extraction& the, int total)
+asio::awaitable<void> print(service& my)
 {
-    for (int offset = 100; offset < total; offset += 100)
-        co_await the.offsets.async_push(offset, use_awaitable);
-    the.offsets.close();
+    while (auto page = co_await my.pages.async_receive(asio::use_awaitable))
+        for (const auto& record : page->at("results"))
+            std::cout << record << '\n';
+    if (auto failure = my.pages.outcome().value())
+        std::rethrow_exception(failure);
+}
+
+int main(int, char* argv[])
+{
+    asio::io_context context;
+    service my{context};
+    auto planned = asio::co_spawn(context, plan(my, argv[1], 1000), asio::use_future);
+    my.pool.async_run([&](auto me) { return work(me, my); }, [&](auto e) { my.pages.close(e); });
+    auto printed = asio::co_spawn(context, print(my), asio::use_future);
+    context.run();
+    printed.get();
 }

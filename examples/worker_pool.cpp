@@ -1,9 +1,8 @@
 // The job of extract.cpp by hand, the way it goes into an existing service: worker_pool URL
-#include <headgate/headgate.hpp>
-
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
 #include <asio/use_future.hpp>
+#include <headgate/headgate.hpp>
 #include <iostream>
 
 using namespace std::literals;

@@ -1,0 +1,15 @@
+#include <headgate/error.hpp>
+
+#include "support/catch.hpp"
+
+TEST_CASE("errors have a category, texts of their own and compare with error codes")
+{
+    const std::error_code closed = headgate::error::closed;
+    CHECK(closed.category() == headgate::error_category());
+    CHECK(std::string{closed.category().name()} == "headgate");
+    CHECK(closed.message() == "closed");
+    CHECK(closed == headgate::error::closed);
+    CHECK(closed != headgate::error::exceeds_limit);
+    CHECK(make_error_code(headgate::error::exceeds_limit).message().find("more tokens") == 0);
+    CHECK(std::error_code(99, headgate::error_category()).message() == "unknown headgate error");
+}

@@ -13,7 +13,7 @@
 
 using namespace std::chrono_literals;
 using headgate::limit;
-using support::clock;
+using headgate::testing::virtual_clock;
 using support::limiter;
 using support::noted;
 using namespace asio::experimental::awaitable_operators;
@@ -23,13 +23,13 @@ namespace {
 /// When each of `count` acquires of one token is granted.
 std::vector<double> grants(const limit& allowed, int count)
 {
-    clock::reset();
+    virtual_clock::reset();
     asio::io_context context;
     limiter gate{context, allowed};
     std::vector<noted> asked(static_cast<std::size_t>(count));
     for (auto& each : asked)
         gate.async_acquire(1, each);
-    clock::run(context);
+    virtual_clock::run(context);
     std::vector<double> result;
     for (const auto& each : asked) {
         REQUIRE(each.ok());
@@ -42,7 +42,7 @@ std::vector<double> grants(const limit& allowed, int count)
 
 TEST_CASE("a window lets its count through at once and the next one period later")
 {
-    clock::reset();
+    virtual_clock::reset();
     asio::io_context context;
     limiter gate{context, 100, 60s};
     int at_once = 0;
@@ -51,10 +51,10 @@ TEST_CASE("a window lets its count through at once and the next one period later
         gate.async_acquire([&](std::error_code) { at_once += support::seconds() == 0; });
     for (auto& each : late)
         gate.async_acquire(each);
-    clock::run_for(context, 59'999ms);
+    virtual_clock::run_for(context, 59'999ms);
     CHECK(at_once == 100);
     CHECK(late[0].calls() == 0);
-    clock::run(context);
+    virtual_clock::run(context);
     CHECK(late[0].at() == 60);
     CHECK(late[2].at() == 60);
 }
@@ -74,30 +74,30 @@ TEST_CASE("an interval that is no whole number of nanoseconds does not drift")
 
 TEST_CASE("who waits is served in order and nobody barges in")
 {
-    clock::reset();
+    virtual_clock::reset();
     asio::io_context context;
     limiter gate{context, limit::bucket(10, 10s, 10)};
     REQUIRE(gate.try_acquire(10));
     noted large, small;
     gate.async_acquire(5, large);
     gate.async_acquire(1, small);
-    clock::run_for(context, 3s);
+    virtual_clock::run_for(context, 3s);
     CHECK_FALSE(gate.try_acquire());
     CHECK(small.calls() == 0);
-    clock::run(context);
+    virtual_clock::run(context);
     CHECK(large.at() == 5);
     CHECK(small.at() == 6);
 }
 
 TEST_CASE("several limits are charged all or nothing")
 {
-    clock::reset();
+    virtual_clock::reset();
     asio::io_context context;
     limiter gate{context, std::vector{limit::window(2, 1s), limit::window(3, 10s)}};
     std::vector<noted> asked(4);
     for (auto& each : asked)
         gate.async_acquire(each);
-    clock::run(context);
+    virtual_clock::run(context);
     CHECK(asked[1].at() == 0);
     CHECK(asked[2].at() == 1);
     CHECK(asked[3].at() == 10);
@@ -106,14 +106,14 @@ TEST_CASE("several limits are charged all or nothing")
 
 TEST_CASE("asking for more than can ever be granted fails at once, for nothing succeeds")
 {
-    clock::reset();
+    virtual_clock::reset();
     asio::io_context context;
     limiter gate{context, 2, 60s};
     noted many, none, one;
     gate.async_acquire(3, many);
     gate.async_acquire(0, none);
     CHECK(many.calls() == 0); // never inside the initiating function
-    clock::run(context);
+    virtual_clock::run(context);
     CHECK(many.result() == headgate::error::exceeds_limit);
     CHECK(none.ok());
     CHECK_FALSE(gate.try_acquire(3));
@@ -122,7 +122,7 @@ TEST_CASE("asking for more than can ever be granted fails at once, for nothing s
 
 TEST_CASE("closing tells who waits and who comes later")
 {
-    clock::reset();
+    virtual_clock::reset();
     asio::io_context context;
     limiter gate{context, 1, 60s};
     noted first, waiting, later;
@@ -130,7 +130,7 @@ TEST_CASE("closing tells who waits and who comes later")
     gate.async_acquire(waiting);
     gate.close();
     gate.async_acquire(later);
-    clock::run(context);
+    virtual_clock::run(context);
     CHECK(first.ok());
     CHECK(waiting.result() == headgate::error::closed);
     CHECK(later.result() == headgate::error::closed);
@@ -140,7 +140,7 @@ TEST_CASE("closing tells who waits and who comes later")
 
 TEST_CASE("destroying a limiter completes who waits")
 {
-    clock::reset();
+    virtual_clock::reset();
     asio::io_context context;
     noted waiting;
     {
@@ -149,10 +149,10 @@ TEST_CASE("destroying a limiter completes who waits")
         limiter moved{std::move(gate)};
         moved.async_acquire(waiting);
         moved.share().share();
-        clock::run_for(context, 1s);
+        virtual_clock::run_for(context, 1s);
         CHECK(waiting.calls() == 0);
     }
-    clock::run(context);
+    virtual_clock::run(context);
     CHECK(waiting.aborted());
 }
 
@@ -160,7 +160,7 @@ TEST_CASE("a cancelled wait takes nothing and the next is served when due")
 {
     const auto type = GENERATE(asio::cancellation_type::terminal, asio::cancellation_type::partial,
                                asio::cancellation_type::total);
-    clock::reset();
+    virtual_clock::reset();
     asio::io_context context;
     limiter gate{context, limit::bucket(1, 1s, 5)};
     REQUIRE(gate.try_acquire(5));
@@ -168,44 +168,44 @@ TEST_CASE("a cancelled wait takes nothing and the next is served when due")
     noted head, next;
     gate.async_acquire(5, asio::bind_cancellation_slot(signal.slot(), head));
     gate.async_acquire(1, next);
-    clock::run_for(context, 2500ms);
+    virtual_clock::run_for(context, 2500ms);
     signal.emit(type);
-    clock::run_for(context, 0s);
+    virtual_clock::run_for(context, 0s);
     CHECK(head.aborted());
     CHECK(next.ok());
     CHECK(next.at() == 2.5);
     CHECK(gate.statistics().cancelled == 1);
     CHECK(gate.statistics().tokens == 6);
-    clock::run_for(context, 500ms);
+    virtual_clock::run_for(context, 500ms);
     CHECK(gate.try_acquire(2));
     CHECK_FALSE(gate.try_acquire(1));
 }
 
 TEST_CASE("a grant that was decided before the cancellation stands")
 {
-    clock::reset();
+    virtual_clock::reset();
     asio::io_context context;
     limiter gate{context, 1, 60s};
     asio::cancellation_signal signal;
     noted asked;
     gate.async_acquire(asio::bind_cancellation_slot(signal.slot(), asked));
     signal.emit(asio::cancellation_type::all);
-    clock::run(context);
+    virtual_clock::run(context);
     CHECK(asked.ok());
     CHECK(gate.statistics().cancelled == 0);
 }
 
 TEST_CASE("lateness up to the credit costs no throughput, a stall brings no burst")
 {
-    clock::reset();
+    virtual_clock::reset();
     asio::io_context context;
     limiter gate{context, limit::paced(1000, 1s), 5ms};
     std::vector<noted> asked(30);
     for (auto& each : asked)
         gate.async_acquire(each);
-    clock::run_for(context, 10ms);
-    clock::advance(8ms); // the loop is away
-    clock::run_for(context, 0s);
+    virtual_clock::run_for(context, 10ms);
+    virtual_clock::advance(8ms); // the loop is away
+    virtual_clock::run_for(context, 0s);
     int at_18 = 0;
     for (const auto& each : asked)
         at_18 += each.calls() > 0 && each.at() == 0.018;
@@ -214,22 +214,22 @@ TEST_CASE("lateness up to the credit costs no throughput, a stall brings no burs
 
 TEST_CASE("a clock that goes back gives nothing away")
 {
-    clock::reset();
+    virtual_clock::reset();
     asio::io_context context;
     limiter gate{context, 1, 10s};
     REQUIRE(gate.try_acquire());
-    clock::advance(9s);
+    virtual_clock::advance(9s);
     CHECK_FALSE(gate.try_acquire());
-    clock::advance(-8s);
+    virtual_clock::advance(-8s);
     CHECK_FALSE(gate.try_acquire());
-    clock::advance(9s);
+    virtual_clock::advance(9s);
     CHECK(gate.try_acquire());
     CHECK_FALSE(gate.try_acquire());
 }
 
 TEST_CASE("every kind of completion token works")
 {
-    clock::reset();
+    virtual_clock::reset();
     asio::io_context context;
     limiter gate{context, 100, 60s};
     auto future = gate.async_acquire(1, asio::use_future);
@@ -238,19 +238,21 @@ TEST_CASE("every kind of completion token works")
     std::move(deferred)(later);
     gate.async_acquire(bind_executor(context.get_executor(), bound));
     using tuple_token = asio::use_awaitable_t<>;
-    auto gate2 = limiter::rebind_executor<
-        tuple_token::executor_with_default<asio::any_io_executor>>::other{context, 1, 60s};
+    auto gate2 =
+        limiter::rebind_executor<tuple_token::executor_with_default<asio::any_io_executor>>::other{
+            context, 1, 60s};
     bool timed_out = false;
     auto coroutine = [&]() -> asio::awaitable<void> {
         co_await gate.async_acquire(asio::use_awaitable);
-        auto result = co_await gate.async_acquire(1, headgate::detail::as_tuple(asio::use_awaitable));
+        auto result =
+            co_await gate.async_acquire(1, headgate::detail::as_tuple(asio::use_awaitable));
         CHECK_FALSE(std::get<0>(result));
         co_await gate2.async_acquire();
         auto race = co_await (gate2.async_acquire(1, asio::use_awaitable) || support::pause(5s));
         timed_out = race.index() == 1;
     };
     asio::co_spawn(context, coroutine, support::rethrow);
-    clock::run(context);
+    virtual_clock::run(context);
     future.get();
     CHECK(later.ok());
     CHECK(bound.ok());
@@ -260,7 +262,7 @@ TEST_CASE("every kind of completion token works")
 
 TEST_CASE("what waits when the context goes is destroyed with it")
 {
-    clock::reset();
+    virtual_clock::reset();
     auto alive = std::make_shared<int>();
     std::weak_ptr<int> watched = alive;
     {
@@ -271,7 +273,7 @@ TEST_CASE("what waits when the context goes is destroyed with it")
                 co_await own.async_acquire(asio::use_awaitable);
         };
         asio::co_spawn(context, owner(std::move(alive)), asio::detached);
-        clock::run_for(context, 90s);
+        virtual_clock::run_for(context, 90s);
         CHECK_FALSE(watched.expired());
     }
     CHECK(watched.expired());

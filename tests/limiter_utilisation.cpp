@@ -11,14 +11,17 @@
 #include <vector>
 
 using namespace std::chrono_literals;
-using support::clock;
+using headgate::testing::virtual_clock;
 
 namespace {
 
 struct job {
     job(asio::io_context& context, double seconds)
-        : limiter{context, 100, 60s}, pages{context, 400}, results{context, 400},
-          pool{context, 400}, latency{seconds}
+        : limiter{context, 100, 60s},
+          pages{context, 400},
+          results{context, 400},
+          pool{context, 400},
+          latency{seconds}
     {
     }
 
@@ -65,7 +68,7 @@ TEST_CASE("a window is used to the last token at every latency")
 {
     const double latency = GENERATE(0.1, 0.5, 8.0, 30.0);
     constexpr int windows = 10;
-    clock::reset();
+    virtual_clock::reset();
     asio::io_context context;
     job my{context, latency};
     asio::co_spawn(context, plan(my, 100 * windows), support::rethrow);
@@ -75,7 +78,7 @@ TEST_CASE("a window is used to the last token at every latency")
         support::rethrow(failure);
         my.results.close();
     });
-    clock::run(context);
+    virtual_clock::run(context);
 
     REQUIRE(my.sent.size() == 100 * windows);
     CHECK(my.received == 100 * windows);

@@ -5,12 +5,12 @@
 #include <vector>
 
 using namespace std::chrono_literals;
-using support::clock;
+using headgate::testing::virtual_clock;
 using support::timer;
 
 TEST_CASE("the virtual clock goes from expiry to expiry")
 {
-    clock::reset();
+    virtual_clock::reset();
     asio::io_context context;
     timer late{context, 3h};
     timer early{context, 1h};
@@ -21,23 +21,23 @@ TEST_CASE("the virtual clock goes from expiry to expiry")
         early.expires_after(30min);
         early.async_wait([&](std::error_code) { fired.push_back(support::seconds()); });
     });
-    CHECK(clock::run(context) == 3);
+    CHECK(virtual_clock::run(context) == 3);
     CHECK(fired == std::vector<double>{3600, 5400, 10800});
     CHECK(support::seconds() == 10800);
 }
 
 TEST_CASE("running for a span stops the clock at its end")
 {
-    clock::reset();
+    virtual_clock::reset();
     asio::io_context context;
     timer wait{context, 10s};
     bool fired = false;
     wait.async_wait([&](std::error_code failed) { fired = !failed; });
-    clock::run_for(context, 9999ms);
+    virtual_clock::run_for(context, 9999ms);
     CHECK_FALSE(fired);
     CHECK(support::seconds() == 9.999);
-    clock::run_for(context, 1ms);
+    virtual_clock::run_for(context, 1ms);
     CHECK(fired);
-    clock::run_for(context, 5s);
+    virtual_clock::run_for(context, 5s);
     CHECK(support::seconds() == 15);
 }

@@ -23,14 +23,15 @@
 
 namespace support {
 
-using clock = headgate::testing::virtual_clock;
+using headgate::testing::virtual_clock;
 using timer = headgate::testing::virtual_timer;
-using limiter = headgate::basic_async_limiter<clock>;
+using limiter = headgate::basic_async_limiter<virtual_clock>;
 
 /// Seconds on the virtual clock since its start.
 inline double seconds()
 {
-    return std::chrono::duration<double>(clock::now().time_since_epoch()).count() - 86'400.0;
+    const auto since = headgate::testing::virtual_clock::now().time_since_epoch();
+    return std::chrono::duration<double>(since - std::chrono::hours{24}).count();
 }
 
 /// For `co_spawn`: a failed coroutine fails the test.

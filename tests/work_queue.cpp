@@ -1,0 +1,259 @@
+#include <headgate/detail/asio.hpp>
+#include <headgate/work_queue.hpp>
+
+#include "support/run.hpp"
+
+#include <asio/detached.hpp>
+#include <asio/use_future.hpp>
+
+#include <algorithm>
+#include <deque>
+#include <memory>
+#include <numeric>
+#include <random>
+#include <vector>
+
+using namespace std::chrono_literals;
+using headgate::testing::virtual_clock;
+using support::noted;
+
+namespace {
+
+template <class T>
+using queue = headgate::basic_work_queue<T, virtual_clock>;
+
+/// A pop's handler that notes what it got.
+template <class T>
+struct popped {
+    struct state {
+        noted end;
+        std::optional<T> item;
+    };
+    std::shared_ptr<state> got = std::make_shared<state>();
+
+    void operator()(std::error_code result, std::optional<T> item) const
+    {
+        got->end(result);
+        got->item = std::move(item);
+    }
+};
+
+} // namespace
+
+TEST_CASE("items come out in order, each once")
+{
+    asio::io_context context;
+    queue<int> items{context, 2};
+    noted first, second, third;
+    items.async_push(1, first);
+    items.async_push(2, second);
+    items.async_push(3, third);
+    context.poll();
+    CHECK(second.ok());
+    CHECK(third.calls() == 0); // no room
+    CHECK_FALSE(items.try_push(4));
+    CHECK(items.size() == 2);
+    CHECK(items.try_pop() == 1);
+    context.restart();
+    context.poll();
+    CHECK(third.ok());
+    CHECK(items.try_pop() == 2);
+    CHECK(items.try_pop() == 3);
+    CHECK(items.try_pop() == std::nullopt);
+}
+
+TEST_CASE("who pops waits in turn and gets the item handed over")
+{
+    asio::io_context context;
+    queue<std::unique_ptr<int>> items{context, 1};
+    popped<std::unique_ptr<int>> first, second;
+    items.async_pop(first);
+    items.async_pop(second);
+    CHECK(items.try_push(std::make_unique<int>(1)));
+    CHECK(items.try_push(std::make_unique<int>(2)));
+    auto refused = std::make_unique<int>(4);
+    CHECK(items.try_push(std::make_unique<int>(3)));
+    CHECK_FALSE(items.try_push(std::move(refused)));
+    CHECK(refused); // untouched
+    context.poll();
+    CHECK(**first.got->item == 1);
+    CHECK(**second.got->item == 2);
+}
+
+TEST_CASE("a closed queue is drained, then says so")
+{
+    asio::io_context context;
+    queue<int> items{context, 1};
+    noted blocked, late;
+    popped<int> rest, end, waiting;
+    REQUIRE(items.try_push(1));
+    items.async_push(2, blocked);
+    items.close();
+    items.async_push(3, late);
+    items.async_pop(rest);
+    items.async_pop(end);
+    context.poll();
+    CHECK(blocked.result() == headgate::error::closed);
+    CHECK(late.result() == headgate::error::closed);
+    CHECK(rest.got->item == 1);
+    CHECK(end.got->end.ok());
+    CHECK_FALSE(end.got->item);
+    CHECK(items.closed());
+
+    queue<int> empty{context, 1};
+    empty.async_pop(waiting);
+    empty.close();
+    context.restart();
+    context.poll();
+    CHECK(waiting.got->end.ok());
+    CHECK_FALSE(waiting.got->item);
+}
+
+TEST_CASE("a pop can be out of time, which is decided in one step")
+{
+    virtual_clock::reset();
+    asio::io_context context;
+    queue<int> items{context, 4};
+    popped<int> early, late, past, there;
+    items.async_pop_until(virtual_clock::now() + 5s, late);
+    items.async_pop_until(virtual_clock::now() + 2s, early);
+    items.async_pop_until(virtual_clock::now() - 1s, past);
+    virtual_clock::run_for(context, 3s);
+    CHECK(early.got->end.result() == asio::error::timed_out);
+    CHECK(early.got->end.at() == 2);
+    CHECK(past.got->end.result() == asio::error::timed_out);
+    CHECK(past.got->end.at() == 0);
+    CHECK(late.got->end.calls() == 0);
+    REQUIRE(items.try_push(7));
+    REQUIRE(items.try_push(8));
+    items.async_pop_until(virtual_clock::now() - 1s, there);
+    virtual_clock::run(context);
+    CHECK(late.got->item == 7);
+    CHECK(there.got->item == 8);
+    CHECK(support::seconds() == 3); // no timer is left behind
+}
+
+TEST_CASE("joining waits for every item to be done")
+{
+    asio::io_context context;
+    queue<int> items{context, 4};
+    noted nothing, both;
+    items.async_join(nothing);
+    REQUIRE(items.try_push(1));
+    REQUIRE(items.try_push(2));
+    items.async_join(both);
+    items.try_pop();
+    items.task_done();
+    context.poll();
+    CHECK(nothing.ok());
+    CHECK(both.calls() == 0);
+    items.task_done();
+    context.restart();
+    context.poll();
+    CHECK(both.ok());
+    CHECK_THROWS_AS(items.task_done(), std::logic_error);
+}
+
+TEST_CASE("destroying a queue completes who waits")
+{
+    asio::io_context context;
+    noted push, join;
+    popped<int> pop;
+    {
+        queue<int> full{context, 1};
+        REQUIRE(full.try_push(1));
+        full.async_push(2, push);
+        full.async_join(join);
+        queue<int> empty{context, 1};
+        empty.async_pop(pop);
+        queue<int> moved{std::move(empty)};
+        CHECK(moved.capacity() == 1);
+    }
+    context.poll();
+    CHECK(push.aborted());
+    CHECK(join.aborted());
+    CHECK(pop.got->end.aborted());
+    CHECK_THROWS_WITH((queue<int>{context, 0}), Catch::Contains("capacity is 0"));
+}
+
+TEST_CASE("what waits in a queue when the context goes is destroyed with it")
+{
+    auto alive = std::make_shared<int>();
+    std::weak_ptr<int> watched = alive;
+    {
+        asio::io_context context;
+        auto owner = [](std::shared_ptr<int>) -> asio::awaitable<void> {
+            queue<int> own{co_await asio::this_coro::executor, 1};
+            co_await own.async_pop_until(virtual_clock::now() + 1h, asio::use_awaitable);
+        };
+        asio::co_spawn(context, owner(std::move(alive)), asio::detached);
+        context.poll();
+        CHECK_FALSE(watched.expired());
+    }
+    CHECK(watched.expired());
+}
+
+TEST_CASE("futures, deferred operations and tuples")
+{
+    asio::io_context context;
+    queue<int> items{context, 2};
+    auto pushed = items.async_push(1, asio::use_future);
+    auto popping = items.async_pop(headgate::detail::deferred);
+    popped<int> got;
+    std::move(popping)(got);
+    context.run();
+    pushed.get();
+    CHECK(got.got->item == 1);
+}
+
+TEST_CASE("random pushes, pops, deadlines and cancellations lose and repeat nothing")
+{
+    virtual_clock::reset();
+    asio::io_context context;
+    queue<int> items{context, 3};
+    std::mt19937_64 random{7};
+    std::deque<asio::cancellation_signal> signals;
+    std::vector<int> in, out;
+    int next = 0, aborted = 0;
+    for (int step = 0; step < 30'000; ++step) {
+        auto& signal = signals.emplace_back();
+        switch (random() % 5) {
+        case 0:
+        case 1:
+            items.async_push(next, asio::bind_cancellation_slot(
+                                       signal.slot(), [&, item = next](std::error_code failed) {
+                                           failed ? void(++aborted) : in.push_back(item);
+                                       }));
+            ++next;
+            break;
+        case 2:
+        case 3: {
+            auto take = asio::bind_cancellation_slot(
+                signal.slot(), [&](std::error_code failed, std::optional<int> item) {
+                    REQUIRE(item.has_value() == !failed);
+                    if (item)
+                        out.push_back(*item);
+                });
+            if (random() % 2 == 0)
+                items.async_pop(take);
+            else
+                items.async_pop_until(virtual_clock::now() + 1ms * (random() % 4), take);
+            break;
+        }
+        default:
+            signals[random() % signals.size()].emit(asio::cancellation_type::total);
+        }
+        if (random() % 3 == 0)
+            virtual_clock::run_for(context, 1ms * (random() % 3));
+    }
+    virtual_clock::run_for(context, 10ms);
+    items.close();
+    while (auto left = items.try_pop())
+        out.push_back(*left);
+    virtual_clock::run(context);
+    CHECK(aborted > 100);
+    CHECK(out.size() > 1000);
+    std::sort(in.begin(), in.end());
+    CHECK(std::is_sorted(out.begin(), out.end())); // first in, first out
+    CHECK(in == out);
+}

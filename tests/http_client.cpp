@@ -1,0 +1,350 @@
+#include <headgate/http/client.hpp>
+#include <headgate/testing/loopback_server.hpp>
+
+#include "support/run.hpp"
+
+#include <asio/detached.hpp>
+#include <asio/steady_timer.hpp>
+#include <asio/thread_pool.hpp>
+#include <asio/use_future.hpp>
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+using namespace std::chrono_literals;
+namespace http = headgate::http;
+using headgate::testing::loopback_request;
+using headgate::testing::loopback_response;
+using headgate::testing::loopback_server;
+
+namespace {
+
+using answers = asio::awaitable<loopback_response>;
+
+/// A server that echoes what it gets, never answers /hang, and drips /drip.
+answers echo(loopback_request request)
+{
+    if (request.target == "/hang" || request.target == "/drip") {
+        asio::steady_timer never{co_await asio::this_coro::executor, 1h};
+        co_await never.async_wait(asio::use_awaitable);
+    }
+    loopback_response answer{200, request.method + ' ' + request.target + ' ' + request.body};
+    answer.header("X-Echo", request.header("x-key"))
+        .header("X-Type", request.header("content-type"));
+    co_return answer;
+}
+
+/// Any bytes at all, as the answer to everything.
+loopback_server::handler always(std::string bytes)
+{
+    return [bytes](loopback_request) -> answers { co_return loopback_response::raw(bytes); };
+}
+
+/// A server on a thread of its own, so that the client's context is the client's alone.
+class background {
+public:
+    explicit background(loopback_server::handler answer = echo)
+        : server{context_.get_executor(), std::move(answer)}, thread_{[this] { context_.run(); }}
+    {
+    }
+    ~background()
+    {
+        context_.stop();
+        thread_.join();
+    }
+
+private:
+    asio::io_context context_;
+
+public:
+    loopback_server server;
+
+private:
+    std::thread thread_;
+};
+
+struct result {
+    std::error_code failed;
+    http::response response;
+    bool called = false;
+
+    auto handler()
+    {
+        return [this](std::error_code code, http::response answer) {
+            called = true;
+            failed = code;
+            response = std::move(answer);
+        };
+    }
+};
+
+result fetch(http::request request, const http::client_options& options = {})
+{
+    asio::io_context context;
+    http::client client{context, options};
+    result got;
+    client.async_send(std::move(request), got.handler());
+    CHECK_FALSE(got.called);
+    context.run();
+    REQUIRE(got.called);
+    CHECK(client.statistics().in_flight == 0);
+    return got;
+}
+
+std::string ok(const std::string& body, const std::string& fields = "")
+{
+    return "HTTP/1.1 200 OK\r\n" + fields + "Content-Length: " + std::to_string(body.size()) +
+           "\r\n\r\n" + body;
+}
+
+} // namespace
+
+TEST_CASE("methods, header fields and bodies arrive as they were given")
+{
+    background at;
+    const auto send = [&](http::request request) { return fetch(std::move(request)).response; };
+    CHECK(send(http::request{at.server.url("/a?b=c")}).body() == "GET /a?b=c ");
+    const auto posted = send(http::request{at.server.url()}
+                                 .method("POST")
+                                 .header("X-Key", "value")
+                                 .body("some body", "text/plain"));
+    CHECK(posted.body() == "POST / some body");
+    CHECK(posted.header("x-echo") == "value");
+    CHECK(posted.header("x-type") == "text/plain");
+    CHECK(posted.http_version() == 11);
+    CHECK(posted.elapsed() > 0us);
+    CHECK(send(http::request{at.server.url()}.method("PUT").body("x")).header("x-type") == "");
+    CHECK(send(http::request{at.server.url()}.method("DELETE")).body() == "DELETE / ");
+    CHECK(send(http::request{at.server.url()}.body("with GET")).body() == "GET / with GET");
+    const auto head = send(http::request{at.server.url()}.method("HEAD"));
+    CHECK(head.status() == 200);
+    CHECK(head.body().empty());
+    CHECK(send(http::request{at.server.url()}.header("X-Key", "")).header("x-echo") == "");
+}
+
+TEST_CASE("failures are named and say where and why")
+{
+    struct failure {
+        const char* bytes;
+        http::error expected;
+    };
+    const auto [bytes, expected] = GENERATE(values<failure>({
+        {"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort", http::error::connection_lost},
+        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel",
+         http::error::connection_lost},
+        {"", http::error::connection_lost},
+        {"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nnope",
+         http::error::bad_content_encoding},
+        {"SSH-2.0-not http at all\r\n\r\n", http::error::bad_answer},
+    }));
+    background at{always(bytes)};
+    auto url = at.server.url("/page");
+    url.insert(7, "user:secret@");
+    const auto got = fetch(http::request{url});
+    INFO(got.response.error_text());
+    CHECK(got.failed == expected);
+    CHECK(got.response.error_text().find("GET http://127.0.0.1:") == 0);
+    CHECK(got.response.error_text().find("secret") == std::string::npos);
+}
+
+TEST_CASE("hosts that cannot be reached are told apart")
+{
+    std::uint16_t closed_port = 0;
+    {
+        background gone;
+        closed_port = gone.server.port();
+    }
+    const auto refused = fetch(http::request{"http://127.0.0.1:" + std::to_string(closed_port)});
+    CHECK(refused.failed == http::error::connect_failed);
+    CHECK(refused.response.error_text().find("onnect") != std::string::npos);
+    CHECK(fetch(http::request{"http://nonexistent.invalid/"}).failed ==
+          http::error::resolve_failed);
+}
+
+TEST_CASE("bodies and header fields have a largest size")
+{
+    http::client_options small;
+    small.max_body_bytes(1000).max_header_bytes(500);
+    background exact{always(ok(std::string(1000, 'x')))};
+    CHECK_FALSE(fetch(http::request{exact.server.url()}, small).failed);
+    background large{always(ok(std::string(1001, 'x')))};
+    const auto body = fetch(http::request{large.server.url()}, small);
+    CHECK(body.failed == http::error::body_too_large);
+    CHECK(body.response.error_text().find("larger than 1000 bytes") != std::string::npos);
+    background fields{always(ok("", "X-Long: " + std::string(500, 'x') + "\r\n"))};
+    CHECK(fetch(http::request{fields.server.url()}, small).failed ==
+          http::error::headers_too_large);
+    background endless{[](loopback_request) -> answers {
+        co_return loopback_response::raw("HTTP/1.1 200 OK\r\n\r\n" + std::string(5'000'000, ' '));
+    }};
+    CHECK(fetch(http::request{endless.server.url()}, small).failed == http::error::body_too_large);
+}
+
+TEST_CASE("only the last answer's header fields are kept, redirects are not followed")
+{
+    background at{always("HTTP/1.1 103 Early Hints\r\nX-Early: 1\r\n\r\n"
+                         "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0"
+                         "\r\n\r\n")};
+    const auto got = fetch(http::request{at.server.url()});
+    CHECK_FALSE(got.failed);
+    CHECK(got.response.status() == 302);
+    CHECK_FALSE(got.response.header("X-Early"));
+    CHECK(got.response.header("location") == "http://127.0.0.1:1/");
+}
+
+TEST_CASE("a request has its time and no more")
+{
+    background at;
+    const auto got = fetch(http::request{at.server.url("/hang")}.timeout(50ms));
+    CHECK(got.failed == http::error::timed_out);
+    http::client_options hasty;
+    hasty.timeout(50ms);
+    CHECK(fetch(http::request{at.server.url("/hang")}, hasty).failed == http::error::timed_out);
+}
+
+TEST_CASE("a request can be cancelled")
+{
+    const auto type = GENERATE(asio::cancellation_type::terminal, asio::cancellation_type::partial,
+                               asio::cancellation_type::total);
+    background at;
+    asio::io_context context;
+    http::client client{context};
+    asio::cancellation_signal signal;
+    result got;
+    client.async_send(http::request{at.server.url("/hang")},
+                      asio::bind_cancellation_slot(signal.slot(), got.handler()));
+    while (at.server.in_flight() == 0)
+        context.run_one_for(1ms);
+    signal.emit(type);
+    context.run();
+    CHECK(got.failed == asio::error::operation_aborted);
+    CHECK(client.statistics().in_flight == 0);
+    result next;
+    client.async_send(http::request{at.server.url("/next")}, next.handler());
+    context.restart();
+    context.run();
+    CHECK(next.response.body() == "GET /next ");
+}
+
+TEST_CASE("destroying the client drops what is in flight")
+{
+    background at;
+    asio::io_context context;
+    result got;
+    {
+        http::client client{context};
+        client.async_send(http::request{at.server.url("/hang")}, got.handler());
+        while (at.server.in_flight() == 0)
+            context.run_one_for(1ms);
+        http::client moved{std::move(client)};
+    }
+    context.run();
+    CHECK(got.failed == asio::error::operation_aborted);
+}
+
+TEST_CASE("client and context may go in either order, with requests in flight")
+{
+    background at;
+    auto alive = std::make_shared<int>();
+    std::weak_ptr<int> watched = alive;
+    {
+        auto context = std::make_unique<asio::io_context>();
+        http::client outlives{*context};
+        auto owner = [](std::string url, std::shared_ptr<int>) -> asio::awaitable<void> {
+            http::client own{co_await asio::this_coro::executor};
+            http::request request{url};
+            co_await own.send(request);
+        };
+        asio::co_spawn(*context, owner(at.server.url("/hang"), alive), asio::detached);
+        outlives.async_send(http::request{at.server.url("/hang")},
+                            [alive](std::error_code, http::response) {});
+        while (at.server.in_flight() < 2)
+            context->run_one_for(1ms);
+        outlives.async_send(http::request{at.server.url("/never started")},
+                            [alive](std::error_code, http::response) {});
+        alive.reset();
+        CHECK_FALSE(watched.expired());
+        context.reset();
+        CHECK(watched.expired());
+    }
+}
+
+TEST_CASE("coroutines get responses, and exceptions for what is none")
+{
+    background at;
+    asio::io_context context;
+    http::client client{context};
+    std::string body, why;
+    auto coroutine = [&]() -> asio::awaitable<void> {
+        auto first = co_await client.send(http::request{at.server.url("/1")}.header("X-Key", "k"));
+        http::request named{at.server.url("/2")};
+        auto second = co_await client.send(named);
+        auto third =
+            co_await client.async_send(http::request{at.server.url("/3")}, asio::use_awaitable);
+        body = first.body() + second.body() + third.body();
+        try {
+            co_await client.send(http::request{at.server.url("/hang")}.timeout(20ms));
+        } catch (const http::transfer_error& e) {
+            why = e.what();
+            CHECK(e.code() == http::error::timed_out);
+        }
+    };
+    asio::co_spawn(context, coroutine, support::rethrow);
+    context.run();
+    CHECK(body == "GET /1 GET /2 GET /3 ");
+    CHECK(why.find("/hang: ") != std::string::npos);
+}
+
+TEST_CASE("connections are used again, also after the server closed one")
+{
+    background at{[](loopback_request request) -> answers {
+        loopback_response answer{200, "x"};
+        if (request.target == "/close")
+            answer.close();
+        co_return answer;
+    }};
+    asio::io_context context;
+    http::client client{context};
+    auto coroutine = [&]() -> asio::awaitable<void> {
+        for (int i = 0; i < 20; ++i) {
+            auto answer = co_await client.send(http::request{at.server.url("/keep")});
+            CHECK(answer.status() == 200);
+        }
+        CHECK(at.server.connections() == 1);
+        co_await client.send(http::request{at.server.url("/close")});
+        auto after = co_await client.send(http::request{at.server.url("/keep")});
+        CHECK(after.status() == 200);
+        CHECK(at.server.connections() == 2);
+    };
+    asio::co_spawn(context, coroutine, support::rethrow);
+    context.run(); // returns although a connection is still open
+    CHECK(client.statistics().connections == 2);
+    CHECK(client.statistics().requests == 22);
+}
+
+TEST_CASE("many requests at once, from several threads")
+{
+    background at;
+    asio::thread_pool threads{3};
+    http::client client{threads};
+    std::atomic<int> good{0};
+    std::vector<std::future<void>> done;
+    for (int i = 0; i < 200; ++i) {
+        auto one = [&, i]() -> asio::awaitable<void> {
+            const std::string path = "/" + std::to_string(i);
+            http::request request{at.server.url(path)};
+            auto answer = co_await client.send(std::move(request));
+            good += answer.body() == "GET " + path + " ";
+        };
+        done.push_back(asio::co_spawn(threads, one, asio::use_future));
+    }
+    for (auto& each : done)
+        each.get();
+    CHECK(good == 200);
+    CHECK(client.statistics().bytes > 0);
+    CHECK(client.statistics().peak_in_flight <= 200);
+    threads.join();
+}

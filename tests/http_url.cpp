@@ -1,0 +1,47 @@
+#include <headgate/http/url.hpp>
+
+#include "support/catch.hpp"
+
+using headgate::http::url;
+
+TEST_CASE("a URL is taken apart by libcurl")
+{
+    const url one{"HTTPS://user:secret@Example.com/a?b=c#d"};
+    CHECK(one.scheme() == "https");
+    CHECK(one.port() == "443");
+    CHECK(one.query() == "b=c");
+    CHECK(one.without_credentials().find("secret") == std::string::npos);
+    CHECK(one.same_origin(url{"https://example.COM:443/z"}));
+    CHECK_FALSE(one.same_origin(url{"http://example.com/"}));
+    CHECK_FALSE(one.same_origin(url{"https://example.com:8443/"}));
+    CHECK_FALSE(one.same_origin(url{"https://user:secret@evil.com/"}));
+}
+
+TEST_CASE("setting a query parameter leaves the others as they are")
+{
+    const auto with = [](const char* before, const char* name, const char* value) {
+        return url{before}.set_query(name, value).str();
+    };
+    CHECK(with("http://h/x", "offset", "0") == "http://h/x?offset=0");
+    CHECK(with("http://h/x?a=%2F+b&c", "offset", "5") == "http://h/x?a=%2F+b&c&offset=5");
+    CHECK(with("http://h/x?a=1&offset=2&b=3&offset=4", "offset", "9") ==
+          "http://h/x?a=1&offset=9&b=3");
+    CHECK(with("http://h/x", "cursor", "a+b/c=&#%\xc3\xa4") ==
+          "http://h/x?cursor=a%2Bb%2Fc%3D%26%23%25%C3%A4");
+    CHECK(with("http://h/x?page%5Bsize%5D=1", "page[size]", "2") == "http://h/x?page%5Bsize%5D=2");
+    CHECK(with("http://h/x#part", "a", "") == "http://h/x?a=#part");
+}
+
+TEST_CASE("what is no http URL is refused without showing credentials")
+{
+    const std::string bad =
+        GENERATE(as<std::string>{}, "", "example.com/x", "ftp://u:secret@h/x", "file:///etc/passwd",
+                 "http://", "http://u:secret@h:99999/", "//h/x", "http://u:secret@h\n/");
+    try {
+        url{bad};
+        FAIL("accepted " << bad);
+    } catch (const std::invalid_argument& e) {
+        CHECK(std::string{e.what()}.find("URL") != std::string::npos);
+        CHECK(std::string{e.what()}.find("secret") == std::string::npos);
+    }
+}

@@ -23,10 +23,7 @@ public:
     {
         if (std::any_of(text.begin(), text.end(), is_control))
             throw std::invalid_argument{"URL has a control character in it"};
-        if (const CURLUcode failed =
-                curl_url_set(handle_.get(), CURLUPART_URL, text.c_str(), CURLU_URLENCODE))
-            throw std::invalid_argument{"URL \"" + hide_credentials(text) +
-                                        "\": " + curl_url_strerror(failed)};
+        parse(text);
         if (const std::string name = scheme(); name != "http" && name != "https")
             throw std::invalid_argument{"URL \"" + without_credentials() + "\": scheme is " + name +
                                         ", must be http or https"};
@@ -86,7 +83,12 @@ public:
         }
         if (!done)
             append(result, mine);
-        set(CURLUPART_QUERY, result.c_str());
+        // Setting only the query, libcurl 7.88 would write the other parameters' %2F as %2f.
+        std::string text = str();
+        const auto fragment = std::min(text.find('#'), text.size());
+        const auto mark = std::min(text.find('?'), fragment);
+        text.replace(mark, fragment - mark, '?' + result);
+        parse(text);
         return *this;
     }
 
@@ -111,6 +113,17 @@ private:
         if (CURLU* handle = curl_url())
             return handle;
         throw std::bad_alloc{};
+    }
+
+    void parse(const std::string& text)
+    {
+        // Only what has to be is encoded: libcurl 7.88 would write %2F as %2f as well.
+        const bool plain = std::all_of(text.begin(), text.end(),
+                                       [](unsigned char c) { return c > 0x20 && c < 0x7f; });
+        if (const CURLUcode failed = curl_url_set(handle_.get(), CURLUPART_URL, text.c_str(),
+                                                  plain ? 0 : CURLU_URLENCODE))
+            throw std::invalid_argument{"URL \"" + hide_credentials(text) +
+                                        "\": " + curl_url_strerror(failed)};
     }
 
     static bool is_control(unsigned char c) noexcept { return c < 0x20 || c == 0x7f; }

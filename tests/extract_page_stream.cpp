@@ -1,0 +1,227 @@
+// extract and page_stream on a real server: delivery, back-pressure, outcomes.
+#include <headgate/headgate.hpp>
+#include <headgate/testing/loopback_server.hpp>
+
+#include "support/run.hpp"
+
+#include <asio/detached.hpp>
+
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+using namespace std::chrono_literals;
+namespace http = headgate::http;
+using headgate::outcome_code;
+using headgate::testing::loopback_request;
+using headgate::testing::loopback_response;
+using headgate::testing::loopback_server;
+
+namespace {
+
+using answers = asio::awaitable<loopback_response>;
+
+/// A list of `records` numbers in pages of at most ten.
+loopback_server::handler numbers(int records)
+{
+    return [records](loopback_request request) -> answers {
+        const int begin = std::stoi(request.query("offset"));
+        nlohmann::json body{{"count", records}, {"results", nlohmann::json::array()}};
+        for (int i = begin; i < std::min(records, begin + 10); ++i)
+            body["results"].push_back({{"id", i}});
+        co_return loopback_response{200, body.dump()};
+    };
+}
+
+/// Answers the page at one offset with this, the others well.
+loopback_server::handler broken_at(int offset, loopback_response answer)
+{
+    return [=, good = numbers(100)](loopback_request request) -> answers {
+        if (request.query("offset") == std::to_string(offset))
+            co_return answer;
+        auto answered = good(std::move(request));
+        co_return co_await std::move(answered);
+    };
+}
+
+struct run {
+    explicit run(loopback_server::handler answer, const headgate::limit& rate = fast())
+        : server{context.get_executor(), std::move(answer)}, limiter{context, rate}
+    {
+    }
+
+    static headgate::limit fast() { return headgate::limit::bucket(1'000'000, 1s, 1000); }
+
+    headgate::page_stream start(const headgate::extract_options& options = {})
+    {
+        headgate::paging::offset pager{http::request{server.url("/list")}};
+        return headgate::extract(client, limiter, pager, options);
+    }
+
+    headgate::outcome all(const headgate::extract_options& options = {})
+    {
+        headgate::outcome result;
+        auto coroutine = [&]() -> asio::awaitable<void> {
+            auto stream = start(options);
+            while (auto page = co_await stream.next())
+                for (const auto& record : page->records())
+                    ids.push_back(record.at("id").get<int>());
+            result = stream.outcome();
+            statistics = stream.statistics();
+            server.close();
+        };
+        asio::co_spawn(context, coroutine, support::rethrow);
+        context.run();
+        return result;
+    }
+
+    asio::io_context context;
+    loopback_server server;
+    http::client client{context};
+    headgate::async_limiter limiter;
+    std::vector<int> ids;
+    headgate::extract_statistics statistics;
+};
+
+} // namespace
+
+TEST_CASE("an extraction delivers each record once and says that it did")
+{
+    run job{numbers(1234)};
+    const auto outcome = job.all();
+    INFO(outcome.reason());
+    CHECK(outcome.complete());
+    CHECK(job.ids.size() == 1234);
+    CHECK(std::set<int>(job.ids.begin(), job.ids.end()).size() == 1234);
+    CHECK(job.statistics.pages == 124);
+    CHECK(job.statistics.records == 1234);
+    CHECK(job.statistics.requests == 124);
+    CHECK(job.statistics.total == 1234u);
+    CHECK(job.limiter.statistics().tokens == 124); // the limiter is the only door
+    CHECK(job.statistics.in_flight == 0);
+    CHECK(job.statistics.peak_in_flight <= 64);
+}
+
+TEST_CASE("a page that cannot be had ends the run with its place and the reason")
+{
+    struct failure {
+        loopback_response answer;
+        const char* reason;
+    };
+    const auto [answer, reason] = GENERATE(values<failure>({
+        {loopback_response{404}, "status 404"},
+        {loopback_response{500}, "status 500"},
+        {loopback_response{429}, "status 429"},
+        {loopback_response{200, "<html>"}, "not JSON"},
+        {loopback_response{200, "{\"results\":[{\"id\":1}"}, "not JSON"},
+        {loopback_response{200, "{\"items\":[]}"}, "no /results in the answer"},
+        {loopback_response{200, "[]"}, "no /results in the answer"},
+        {loopback_response{200, "{\"results\":{}}"}, "/results is an object"},
+        {loopback_response{200, "{\"results\":" + std::string(100'000, '[')}, "nested"},
+        {loopback_response::raw("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"), "GET http"},
+    }));
+    const int offset = GENERATE(0, 50);
+    run job{broken_at(offset, answer)};
+    const auto outcome = job.all();
+    INFO(outcome.reason());
+    CHECK(outcome.code() == outcome_code::page_failed);
+    CHECK(outcome.reason().find("page at offset " + std::to_string(offset)) == 0);
+    CHECK(outcome.reason().find(reason) != std::string::npos);
+    CHECK(outcome.reason().find('\n') == std::string::npos);
+    CHECK(job.ids.size() == job.statistics.records);
+}
+
+TEST_CASE("a redirect is not followed but shown")
+{
+    loopback_response moved{302};
+    moved.header("Location", "http://127.0.0.1:1/");
+    run job{broken_at(0, moved)};
+    CHECK(job.all().reason().find("redirect to http://127.0.0.1:1/") != std::string::npos);
+}
+
+TEST_CASE("a cap on pages is no quiet end")
+{
+    run job{numbers(1000)};
+    headgate::extract_options options;
+    const auto outcome = job.all(options.max_pages(3));
+    CHECK(outcome.code() == outcome_code::page_cap);
+    CHECK(job.ids.size() == 30);
+    run exact{numbers(30)};
+    CHECK(exact.all(options).complete());
+}
+
+TEST_CASE("a caller that does not ask stops the fetching, and no token is spent meanwhile")
+{
+    run job{numbers(1000)};
+    headgate::extract_options options;
+    auto stream = job.start(options.max_in_flight(5));
+    while (job.limiter.statistics().tokens < 5)
+        job.context.run_one();
+    for (int i = 0; i < 200; ++i)
+        job.context.poll();
+    CHECK(job.limiter.statistics().tokens == 5);
+    CHECK(job.server.requests() <= 5);
+    CHECK(stream.statistics().pages <= 5);
+    CHECK(stream.outcome().code() == outcome_code::in_progress);
+}
+
+TEST_CASE("cancelling ends promptly and keeps what has come")
+{
+    run job{numbers(1000), headgate::limit::paced(1, 1h)};
+    headgate::outcome outcome;
+    int pages = 0;
+    auto coroutine = [&]() -> asio::awaitable<void> {
+        auto stream = job.start();
+        while (auto page = co_await stream.next()) {
+            ++pages;
+            stream.cancel(); // the next token is an hour away
+        }
+        outcome = stream.outcome();
+        job.server.close();
+    };
+    asio::co_spawn(job.context, coroutine, support::rethrow);
+    job.context.run();
+    CHECK(pages == 1);
+    CHECK(outcome.code() == outcome_code::cancelled);
+}
+
+TEST_CASE("dropping the stream, the limiter or the client ends the run")
+{
+    auto job = std::make_unique<run>(numbers(1000), headgate::limit::paced(1, 1h));
+    auto stream = std::make_unique<headgate::page_stream>(job->start());
+    while (stream->statistics().pages < 1)
+        job->context.run_one();
+    SECTION("stream")
+    {
+        stream.reset();
+    }
+    SECTION("limiter")
+    {
+        job->limiter = headgate::async_limiter{job->context, 1, 1s};
+        bool ended = false;
+        stream->async_next([](std::error_code, std::optional<headgate::page>) {});
+        stream->async_next(
+            [&](std::error_code, std::optional<headgate::page> page) { ended = !page; });
+        while (!ended)
+            job->context.run_one();
+        CHECK(stream->outcome().code() == outcome_code::cancelled);
+        CHECK(stream->outcome().reason().find("limiter") != std::string::npos);
+    }
+    SECTION("context")
+    {
+        job.reset();
+        stream.reset();
+        return;
+    }
+    job->server.close();
+    job->context.run();
+}
+
+TEST_CASE("wrong options are refused")
+{
+    headgate::extract_options options;
+    CHECK_THROWS_WITH(options.records("results"), Catch::Contains("JSON Pointer"));
+    CHECK_THROWS_AS(options.max_in_flight(0), std::invalid_argument);
+    CHECK_THROWS_AS(options.max_pages(0), std::invalid_argument);
+}

@@ -1,5 +1,5 @@
-// Pulls all records of a paginated HTTP API into NDJSON, one record a line, as the pages come, at the
-// rate the API allows. `extract --help` lists the options.
+// Pulls all records of a paginated HTTP API into NDJSON, one record a line, as the pages come, at
+// the rate the API allows. `extract --help` lists the options.
 //
 // Exit status: 0 complete, 1 not complete, 2 bad usage, 130 interrupted.
 #include "extract_arguments.hpp"
@@ -58,9 +58,11 @@ headgate::extract_options make_options(const arguments& args)
 /// What the coroutine below and the program's end share.
 struct job {
     explicit job(asio::io_context& context, const arguments& args)
-        : client{context, make_client_options(args)}, limiter{context, args.limits},
+        : client{context, make_client_options(args)},
+          limiter{context, args.limits},
           stream{headgate::extract(client, limiter, make_pager(args), make_options(args))},
-          signals{context, SIGINT, SIGTERM}, output{args.output}
+          signals{context, SIGINT, SIGTERM},
+          output{args.output}
     {
     }
 
@@ -123,7 +125,8 @@ int run(const arguments& args)
         the->stream.cancel();
     });
     progress_line progress{context, the->stream, args.rate_text, args.no_progress};
-    asio::co_spawn(context, write_pages(*the), [&progress](std::exception_ptr) { progress.stop(); });
+    asio::co_spawn(context, write_pages(*the),
+                   [&progress](std::exception_ptr) { progress.stop(); });
     context.run();
 
     if (!args.stats.empty())

@@ -60,8 +60,9 @@ inline double parse_seconds(std::string text)
 
 /// "100/60s", "10/s" or "1000/h" as a limit.
 ///
-/// A server counts a request when it arrives, and no two take the same time to get there. So that it
-/// never sees more than it allows, what is sent in a period is spread over a little more than that.
+/// A server counts a request when it arrives, and no two take the same time to get there. So that
+/// it never sees more than it allows, what is sent in a period is spread over a little more than
+/// that.
 inline headgate::limit parse_rate(const std::string& text, const std::string& kind,
                                   std::size_t burst)
 {
@@ -70,7 +71,8 @@ inline headgate::limit parse_rate(const std::string& text, const std::string& ki
     std::size_t count = 0;
     if (slash == std::string::npos || !CLI::detail::lexical_cast(text.substr(0, slash), count) ||
         count == 0)
-        throw bad_usage{"--rate " + text + ": must be a number of requests for a time, like 100/60s"};
+        throw bad_usage{"--rate " + text +
+                        ": must be a number of requests for a time, like 100/60s"};
     std::string unit = text.substr(slash + 1);
     if (!unit.empty() && unit.find_first_of("0123456789") != 0)
         unit.insert(0, "1");

@@ -20,9 +20,9 @@
 /// A file or standard output that gets one record a line, in whole lines as far as a writer can see
 /// to that.
 ///
-/// A pipe whose reader is slow can block a write for ever, and a signal can end it anywhere. What is
-/// not longer than PIPE_BUF a pipe takes in one piece or not at all, so lines go out in pieces of
-/// that size; and after a signal a reader that does not read is not waited for.
+/// A pipe whose reader is slow can block a write for ever, and a signal can end it anywhere. What
+/// is not longer than PIPE_BUF a pipe takes in one piece or not at all, so lines go out in pieces
+/// of that size; and after a signal a reader that does not read is not waited for.
 class ndjson_output {
 public:
     explicit ndjson_output(const std::string& file)
@@ -33,7 +33,7 @@ public:
     {
         if (fd_ < 0)
             fail(errno);
-        struct stat status {};
+        struct stat status{};
         if (::fstat(fd_, &status) == 0 && S_ISREG(status.st_mode))
             piece_ = std::size_t{1} << 20;
     }

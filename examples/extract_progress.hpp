@@ -24,7 +24,9 @@ class progress_line {
 public:
     progress_line(asio::io_context& context, const headgate::page_stream& stream, std::string rate,
                   bool quiet)
-        : stream_{stream}, rate_{std::move(rate)}, timer_{context},
+        : stream_{stream},
+          rate_{std::move(rate)},
+          timer_{context},
           shown_{!quiet && ::isatty(STDERR_FILENO) == 1}
     {
         if (shown_)
@@ -76,8 +78,7 @@ private:
     {
         const auto whole = static_cast<std::uint64_t>(seconds);
         char text[32];
-        std::snprintf(text, sizeof text, "%llu:%02u",
-                      static_cast<unsigned long long>(whole / 60),
+        std::snprintf(text, sizeof text, "%llu:%02u", static_cast<unsigned long long>(whole / 60),
                       static_cast<unsigned>(whole % 60));
         return text;
     }

@@ -24,7 +24,9 @@ asio::awaitable<void> print_names(std::string url)
 int main(int argc, char* argv[])
 {
     asio::io_context context;
-    asio::co_spawn(context, print_names(argc > 1 ? argv[1] : ""),
-                   [](std::exception_ptr e) { if (e) std::rethrow_exception(e); });
+    asio::co_spawn(context, print_names(argc > 1 ? argv[1] : ""), [](std::exception_ptr e) {
+        if (e)
+            std::rethrow_exception(e);
+    });
     context.run();
 }

@@ -32,8 +32,11 @@ answers echo(loopback_request request)
         co_await never.async_wait(asio::use_awaitable);
     }
     loopback_response answer{200, request.method + ' ' + request.target + ' ' + request.body};
-    answer.header("X-Echo", request.header("x-key"))
-        .header("X-Type", request.header("content-type"));
+    const auto shown = [&](const char* name) {
+        const std::string value = request.header(name);
+        return value.empty() ? "none" : value;
+    };
+    answer.header("X-Echo", shown("x-key")).header("X-Type", shown("content-type"));
     co_return answer;
 }
 

@@ -176,12 +176,15 @@ void compare(demo_board& board)
     }
 }
 
-asio::awaitable<void> print_pages(headgate::page_stream& stream)
+asio::awaitable<void> print_pages(headgate::page_stream& stream, const progress_line& progress)
 {
-    while (auto page = co_await stream.next())
-        if (page->index() % 10 == 0)
-            std::cout << page->where() << ": " << page->records().size()
-                      << " records, the first: " << page->records().front().at("name") << std::endl;
+    while (auto page = co_await stream.next()) {
+        if (page->index() % 10 != 0)
+            continue;
+        progress.hide();
+        std::cout << page->where() << ": " << page->records().size()
+                  << " records, the first: " << page->records().front().at("name") << std::endl;
+    }
 }
 
 void stream_records(demo_board& board)
@@ -195,7 +198,7 @@ void stream_records(demo_board& board)
         headgate::http::request{"http://127.0.0.1:" + std::to_string(board.port) + "/records"}};
     auto stream = headgate::extract(client, limiter, pager);
     progress_line progress{context, stream, "10/s", false};
-    asio::co_spawn(context, print_pages(stream), [&](std::exception_ptr failure) {
+    asio::co_spawn(context, print_pages(stream, progress), [&](std::exception_ptr failure) {
         progress.stop();
         rethrow(failure);
     });

@@ -33,11 +33,18 @@ public:
             show();
     }
 
-    /// Takes the line away.
+    /// Takes the line away, to make room for other output until it is written again.
+    void hide() const
+    {
+        if (shown_)
+            std::cerr << "\r\x1b[K" << std::flush;
+    }
+
+    /// Takes the line away for good.
     void stop()
     {
-        if (std::exchange(shown_, false))
-            std::cerr << "\r\x1b[K" << std::flush;
+        hide();
+        shown_ = false;
         timer_.cancel();
     }
 

@@ -1,0 +1,89 @@
+"""`extract` pulls a real API whole, at exactly the rate it allows."""
+import json
+import os
+import resource  # noqa: F401  (os.wait4 fills its structure)
+import sqlite3
+import time
+import unittest
+
+from support import Case, start_server
+
+
+class Django(Case):
+    def serve(self, *, rate, period, records=None):
+        self.database = self.directory / f"{records or 'all'}.sqlite3"
+        self.log = self.directory / "requests.log"
+        more = ["--records", records] if records else []
+        port = start_server(self, "django_api.py", "--database", self.database, "--log", self.log,
+                            "--rate", rate, "--period", period, *more)
+        return f"http://127.0.0.1:{port}/api"
+
+    def requests(self):
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+    def rows(self):
+        with sqlite3.connect(self.database) as connection:
+            connection.row_factory = sqlite3.Row
+            return [dict(row) for row in connection.execute("SELECT * FROM packages_package ORDER BY id")]
+
+    def assert_each_once(self, records):
+        rows = self.rows()
+        self.assertGreater(len(rows), 1000)
+        self.assertEqual(len(records), len(rows))
+        self.assertEqual(sorted(records, key=lambda record: record["id"]), rows)
+
+    def test_all_records_once_at_the_whole_rate_and_as_a_stream(self):
+        url = self.serve(rate=10, period=1)
+        stats = self.directory / "stats.json"
+        process = self.start(url + "/packages/", "--rate", "10/1s", "--page-size", 1000, "--stats", stats)
+        first_line = process.stdout.readline()
+        first_at = time.monotonic()
+        rest, stderr = process.communicate(timeout=120)
+        self.assertEqual((process.returncode, stderr), (0, b""))
+        self.assert_each_once([json.loads(line) for line in [first_line, *rest.splitlines()]])
+        requests = self.requests()
+        self.assertTrue(all(request["allowed"] for request in requests), "429")
+        self.assertLess(first_at, requests[-1]["at"])
+        told = json.loads(stats.read_text())
+        self.assertEqual(told["outcome"], "complete")
+        self.assertIn("total of", told["reason"])
+        self.assertEqual(told["records"], len(self.rows()))
+        self.assertEqual(told["pages"], len(requests))
+        self.assertEqual(told["requests"], len(requests))
+        self.assertEqual((told["http_429"], told["retries"]), (0, 0))
+        self.assertGreaterEqual(told["peak_in_flight"], 1)
+        self.assertGreater(told["elapsed_s"], (len(requests) - 1) / 10)
+
+    def test_an_unknown_end_is_found(self):
+        url = self.serve(rate=1000, period=1, records=7000)
+        result = self.extract(url + "/packages-without-count/", "--rate", "1000/s", "--page-size", 500)
+        self.assertEqual(result.status, 0, result.stderr)
+        self.assert_each_once(result.records())
+        self.assertEqual(len(self.requests()), 15)
+        self.assertIn("empty page at offset 7000", result.stats["reason"])
+
+    def test_too_fast_a_rate_is_told(self):
+        url = self.serve(rate=5, period=60, records=7000)
+        result = self.extract(url + "/packages/", "--rate", "100/s", "--page-size", 100)
+        self.assert_one_line(result, 1, "page at offset", "status 429")
+        self.assertGreaterEqual(result.stats["http_429"], 1)
+        self.assertEqual(result.stats["outcome"], "page_failed")
+        self.assertEqual(len(result.records()), result.stats["records"])
+
+    @unittest.skipUnless(os.environ.get("MEASURE_MEMORY"), "says nothing under a sanitizer")
+    def test_memory_does_not_grow_with_the_list(self):
+        peaks = {}
+        for records in (6000, 60000):
+            url = self.serve(rate=1000, period=1, records=records)
+            output = self.directory / "records.ndjson"
+            process = self.start(url + "/packages/", "--rate", "200/s", "--page-size", 500, "--output", output)
+            _, status, used = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            self.assertEqual(process.returncode, 0)
+            self.assertEqual(output.read_bytes().count(b"\n"), records)
+            peaks[records] = used.ru_maxrss
+        self.assertLess(peaks[60000] - peaks[6000], 10 * 1024, peaks)
+
+
+if __name__ == "__main__":
+    unittest.main()

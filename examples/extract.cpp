@@ -80,6 +80,8 @@ asio::awaitable<void> write_pages(job& the)
     try {
         while (auto page = co_await the.stream.next())
             the.output.write(page->records());
+    } catch (const output_interrupted&) {
+        the.interrupted = true;
     } catch (const std::exception& e) {
         the.failure = e.what();
     }

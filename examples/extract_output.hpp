@@ -12,10 +12,17 @@
 #include <climits>
 #include <cstddef>
 #include <cstdint>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <system_error>
 #include <vector>
+
+/// A signal came while a reader was not reading.
+class output_interrupted : public std::runtime_error {
+public:
+    using std::runtime_error::runtime_error;
+};
 
 /// A file or standard output that gets one record a line, in whole lines as far as a writer can see
 /// to that.
@@ -45,7 +52,7 @@ public:
             ::close(fd_);
     }
 
-    /// @throws std::system_error that names the file and the reason.
+    /// @throws std::system_error that names the file and the reason, or output_interrupted
     void write(const std::vector<nlohmann::json>& records)
     {
         std::string lines;
@@ -72,20 +79,25 @@ private:
             const ssize_t written = ::write(fd_, text.data(), text.size());
             if (written > 0)
                 text.remove_prefix(static_cast<std::size_t>(written));
-            else if (written < 0 && errno != EINTR && errno != EAGAIN)
-                fail(errno);
-            else if (!wait_for_reader())
-                fail(ETIMEDOUT);
+            else if (written < 0 && errno == EAGAIN)
+                wait_for_reader(-1);
+            else if (written < 0 && errno == EINTR)
+                wait_for_reader(300);
+            else
+                fail(written < 0 ? errno : ENOSPC);
         }
         records_ += pending_;
         pending_ = 0;
     }
 
-    bool wait_for_reader() const
+    void wait_for_reader(int milliseconds) const
     {
-        constexpr int patience_ms = 300;
         pollfd waited{fd_, POLLOUT, 0};
-        return ::poll(&waited, 1, patience_ms) != 0;
+        const int ready = ::poll(&waited, 1, milliseconds);
+        if (ready == 0)
+            throw output_interrupted{"interrupted while " + name_ + " was not read"};
+        if (ready < 0 && milliseconds < 0)
+            wait_for_reader(300);
     }
 
     [[noreturn]] void fail(int error) const

@@ -311,7 +311,7 @@ public:
                 joiners_.push_back(op);
                 return;
             }
-            op.decide({});
+            op.decide(std::error_code{});
         }
         op.complete();
     }

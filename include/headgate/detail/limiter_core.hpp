@@ -103,7 +103,7 @@ public:
                 return;
             } else {
                 grant(op.tokens, now, false);
-                op.decide({});
+                op.decide(std::error_code{});
             }
         }
         op.complete();

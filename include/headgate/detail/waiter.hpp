@@ -31,7 +31,12 @@ public:
     /// waits can honour all.
     static constexpr asio::cancellation_type cancellable = asio::cancellation_type::all;
 
-    void decide(Args... args) { result_.emplace(std::move(args)...); }
+    /// Constructs the result in place from what `std::tuple<Args...>` can be made of.
+    template <class... Values>
+    void decide(Values&&... values)
+    {
+        result_.emplace(std::forward<Values>(values)...);
+    }
 
     bool decided() const noexcept { return result_.has_value(); }
 

@@ -3,30 +3,25 @@
 
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
-
+#include <asio/use_future.hpp>
 #include <iostream>
 
-using namespace std::chrono_literals;
-
-asio::awaitable<void> print_names(std::string url)
+asio::awaitable<void> print_names(asio::io_context& context, std::string url)
 {
-    auto executor = co_await asio::this_coro::executor;
-    headgate::http::client client{executor};
-    headgate::async_limiter limiter{executor, headgate::limit::paced(100, 61s)};
+    headgate::http::client client{context};
+    headgate::async_limiter limiter{context, headgate::limit::paced(100, std::chrono::seconds{61})};
     headgate::paging::offset pages{headgate::http::request{url}};
-    auto stream = headgate::extract(client, limiter, pages.page_size(100));
+    auto stream = headgate::extract(client, limiter, pages);
     while (auto page = co_await stream.next())
         for (const auto& record : page->records())
             std::cout << record.at("name").get<std::string>() << '\n';
     std::cerr << stream.outcome() << '\n';
 }
 
-int main(int argc, char* argv[])
+int main(int, char* argv[])
 {
     asio::io_context context;
-    asio::co_spawn(context, print_names(argc > 1 ? argv[1] : ""), [](std::exception_ptr e) {
-        if (e)
-            std::rethrow_exception(e);
-    });
+    auto done = asio::co_spawn(context, print_names(context, argv[1]), asio::use_future);
     context.run();
+    done.get();
 }

@@ -208,6 +208,12 @@ TEST_CASE("dropping the stream, the limiter or the client ends the run")
         CHECK(stream->outcome().code() == outcome_code::cancelled);
         CHECK(stream->outcome().reason().find("limiter") != std::string::npos);
     }
+    SECTION("client")
+    {
+        job->limiter.close();
+        stream.reset();
+        job->client = http::client{job->context};
+    }
     SECTION("context")
     {
         job.reset();

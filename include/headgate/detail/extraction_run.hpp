@@ -164,6 +164,8 @@ private:
             failed = std::get<0>(answer);
             response = std::move(std::get<1>(answer));
         }
+        if (failed == asio::error::operation_aborted)
+            stop(outcome_code::cancelled, printable(response.error_text()));
         if (failed)
             page_failed(what, response.error_text());
         deliver(what, std::move(response), place);

@@ -49,7 +49,10 @@ headgate::http::client_options make_client_options(const arguments& args)
 headgate::extract_options make_options(const arguments& args)
 {
     headgate::extract_options options;
-    options.records(args.records).max_in_flight(args.max_in_flight);
+    options.records(args.records)
+        .max_in_flight(args.max_in_flight)
+        .retries(args.retries)
+        .max_wait(args.max_wait);
     if (args.max_pages > 0)
         options.max_pages(args.max_pages);
     return options;
@@ -100,7 +103,8 @@ void write_stats(const std::string& file, const job& the)
         {"records", statistics.records},
         {"requests", statistics.requests},
         {"http_429", statistics.http_429},
-        {"retries", 0},
+        {"retries", statistics.retries},
+        {"pauses", statistics.pauses},
         {"elapsed_s", std::chrono::duration<double>(statistics.elapsed).count()},
         {"peak_in_flight", statistics.peak_in_flight},
         {"records_written", the.output.records()},

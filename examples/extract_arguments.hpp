@@ -37,6 +37,8 @@ struct arguments {
     std::chrono::milliseconds timeout{30'000};
     std::size_t max_page_bytes = std::size_t{64} << 20;
     std::uint64_t max_pages = 0;
+    unsigned retries = 5;
+    std::chrono::nanoseconds max_wait{};
     std::vector<std::pair<std::string, std::string>> headers;
     std::string output = "-";
     std::string stats;
@@ -91,6 +93,16 @@ inline headgate::limit parse_rate(const std::string& text, const std::string& ki
     }
 }
 
+inline std::chrono::nanoseconds parse_time(const std::string& option, const std::string& text)
+{
+    try {
+        return std::chrono::ceil<std::chrono::nanoseconds>(
+            std::chrono::duration<double>{parse_seconds(text)});
+    } catch (const std::exception& e) {
+        throw bad_usage{option + ' ' + text + ": " + e.what()};
+    }
+}
+
 inline std::pair<std::string, std::string> parse_header(const std::string& text)
 {
     const auto colon = text.find(':');
@@ -109,6 +121,8 @@ inline std::optional<arguments> parse_arguments(int argc, char* argv[])
     std::vector<std::string> headers;
     std::string kind = "paced";
     std::string timeout = "30s";
+    std::string max_wait = "300s";
+    std::size_t in_flight = 0;
     std::string paginate = "offset";
     std::size_t burst = 0;
 
@@ -137,6 +151,13 @@ inline std::optional<arguments> parse_arguments(int argc, char* argv[])
     app.add_option("--max-in-flight", result.max_in_flight, "Most requests in flight at once")
         ->check(CLI::Range(1, 100'000))
         ->capture_default_str();
+    app.add_option("--in-flight", in_flight, "Requests the server allows at the same time")
+        ->check(CLI::PositiveNumber);
+    app.add_option("--retries", result.retries, "Tries for a page after the first")
+        ->check(CLI::Range(0, 1000))
+        ->capture_default_str();
+    app.add_option("--max-wait", max_wait, "Longest wait that the server may ask for")
+        ->capture_default_str();
     app.add_option("--timeout", timeout, "Longest time for one request")->capture_default_str();
     app.add_option("--max-page-bytes", result.max_page_bytes, "Largest page, after decompression")
         ->check(CLI::PositiveNumber)
@@ -150,8 +171,7 @@ inline std::optional<arguments> parse_arguments(int argc, char* argv[])
     app.add_option("--stats", result.stats, "File for a JSON object about the run");
     app.add_flag("--no-progress", result.no_progress, "No progress line on a terminal");
     std::vector<CLI::Option*> later;
-    for (const char* name : {"--in-flight", "--next", "--page-param", "--cursor-param", "--retries",
-                             "--max-wait", "--checkpoint", "--quota"})
+    for (const char* name : {"--next", "--page-param", "--cursor-param", "--checkpoint", "--quota"})
         later.push_back(app.add_option(name, "Not supported yet")->group(""));
     bool ordered = false;
     later.push_back(app.add_flag("--ordered", ordered, "Not supported yet")->group(""));
@@ -179,12 +199,10 @@ inline std::optional<arguments> parse_arguments(int argc, char* argv[])
     }
     for (const std::string& header : headers)
         result.headers.push_back(parse_header(header));
-    try {
-        result.timeout = std::chrono::milliseconds{
-            std::max(std::int64_t{1}, static_cast<std::int64_t>(parse_seconds(timeout) * 1000))};
-    } catch (const std::exception& e) {
-        throw bad_usage{"--timeout " + timeout + ": " + e.what()};
-    }
+    if (in_flight > 0)
+        result.limits.push_back(headgate::limit::in_flight(in_flight));
+    result.timeout = std::chrono::ceil<std::chrono::milliseconds>(parse_time("--timeout", timeout));
+    result.max_wait = parse_time("--max-wait", max_wait);
     return result;
 }
 

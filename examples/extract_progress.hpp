@@ -72,7 +72,7 @@ private:
             text += " of " + std::to_string(*done.total);
         text += " records, " + std::to_string(done.requests) + " requests in " +
                 clock_time(seconds) + " at " + rate_ + ", " + std::to_string(done.in_flight) +
-                " in flight";
+                " in flight, " + std::to_string(done.retries) + " retries";
         if (done.total && done.records > 0 && done.records < *done.total)
             text += ", " +
                     clock_time(seconds * static_cast<double>(*done.total - done.records) /

@@ -11,5 +11,6 @@ TEST_CASE("errors have a category, texts of their own and compare with error cod
     CHECK(closed == headgate::error::closed);
     CHECK(closed != headgate::error::exceeds_limit);
     CHECK(make_error_code(headgate::error::exceeds_limit).message().find("more tokens") == 0);
+    CHECK(make_error_code(headgate::error::needs_permit).message().find("permit") > 0);
     CHECK(std::error_code(99, headgate::error_category()).message() == "unknown headgate error");
 }

@@ -123,13 +123,84 @@ TEST_CASE("a page that cannot be had ends the run with its place and the reason"
     }));
     const int offset = GENERATE(0, 50);
     run job{broken_at(offset, answer)};
-    const auto outcome = job.all();
+    headgate::extract_options options;
+    const auto outcome = job.all(options.retries(0));
     INFO(outcome.reason());
     CHECK(outcome.code() == outcome_code::page_failed);
     CHECK(outcome.reason().find("page at offset " + std::to_string(offset)) == 0);
     CHECK(outcome.reason().find(reason) != std::string::npos);
     CHECK(outcome.reason().find('\n') == std::string::npos);
     CHECK(job.ids.size() == job.statistics.records);
+}
+
+TEST_CASE("a failure that passes costs a retry and no record")
+{
+    const auto answer = GENERATE(
+        loopback_response{500}, loopback_response{503}, loopback_response{200, "{\"results\":[{"},
+        loopback_response::raw("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"));
+    const int offset = GENERATE(0, 50);
+    int left = 2;
+    run job{[&, good = numbers(100)](loopback_request request) -> answers {
+        if (request.query("offset") == std::to_string(offset) && left-- > 0)
+            co_return answer;
+        auto answered = good(std::move(request));
+        co_return co_await std::move(answered);
+    }};
+    const auto outcome = job.all();
+    INFO(outcome.reason());
+    CHECK(outcome.complete());
+    CHECK(std::set<int>(job.ids.begin(), job.ids.end()).size() == 100);
+    CHECK(job.ids.size() == 100);
+    CHECK(job.statistics.retries == 2);
+    CHECK(job.statistics.requests == 12);
+    CHECK(job.limiter.statistics().tokens == 12); // each try has paid
+}
+
+TEST_CASE("a server that fails for ever is left alone")
+{
+    run job{[good = numbers(1000)](loopback_request request) -> answers {
+        if (std::stoi(request.query("offset")) >= 400)
+            co_return loopback_response{500};
+        auto answered = good(std::move(request));
+        co_return co_await std::move(answered);
+    }};
+    headgate::extract_options options;
+    const auto outcome = job.all(options.retries(2));
+    CHECK(outcome.code() == outcome_code::page_failed);
+    CHECK(outcome.reason().find("status 500") != std::string::npos);
+    CHECK(job.ids.size() == 400);
+    CHECK(job.statistics.requests <= 100 + 8);
+}
+
+TEST_CASE("a server that says too many is given the pause it wants, by everyone")
+{
+    int refused = 0;
+    run job{[&, good = numbers(100)](loopback_request request) -> answers {
+        if (std::stoi(request.query("offset")) >= 50 && refused < 5) {
+            ++refused;
+            loopback_response refusal{429};
+            co_return refusal.header("Retry-After", "0.2");
+        }
+        auto answered = good(std::move(request));
+        co_return co_await std::move(answered);
+    }};
+    const auto outcome = job.all();
+    INFO(outcome.reason());
+    CHECK(outcome.complete());
+    CHECK(job.ids.size() == 100);
+    CHECK(job.statistics.http_429 == 5);
+    CHECK(job.statistics.retries == 5);
+}
+
+TEST_CASE("a wait that is too long ends the run at once")
+{
+    loopback_response refusal{503};
+    refusal.header("Retry-After", "3600");
+    run job{broken_at(0, refusal)};
+    const auto outcome = job.all();
+    CHECK(outcome.code() == outcome_code::wait_too_long);
+    CHECK(outcome.reason().find("wait of 3600 s, more than the 300 s") != std::string::npos);
+    CHECK(job.server.requests() == 1);
 }
 
 TEST_CASE("a redirect is not followed but shown")

@@ -4,6 +4,7 @@
 #include <headgate/detail/limiter_core.hpp>
 #include <headgate/error.hpp>
 #include <headgate/limit.hpp>
+#include <headgate/permit.hpp>
 
 #include <asio/any_io_executor.hpp>
 #include <asio/async_result.hpp>
@@ -53,7 +54,10 @@ namespace headgate {
 template <class Clock, class Executor = asio::any_io_executor>
 class basic_async_limiter {
     using core = detail::limiter_core<Clock, Executor>;
-    using initiate = detail::initiate_wait<detail::acquire_waiter, core>;
+    using initiate = detail::initiate_wait<detail::acquire_plain_waiter, core>;
+    using initiate_until =
+        detail::initiate_wait<detail::acquire_until_waiter<typename Clock::time_point>, core>;
+    using initiate_permit = detail::initiate_wait<detail::acquire_waiter, core>;
 
 public:
     using clock_type = Clock;
@@ -113,7 +117,7 @@ public:
     executor_type get_executor() const noexcept { return core_->get_executor(); }
 
     /// The most tokens that one acquire can ask for.
-    std::size_t max_tokens() const noexcept { return core_->most(); }
+    std::size_t max_tokens() const { return core_->most(); }
 
     /// Takes `n` tokens if they are there now and nobody waits; never suspends.
     /// @return whether they were taken; always false after `close` and if `n > max_tokens()`.
@@ -124,9 +128,10 @@ public:
     /// @par Completion signature
     /// `void(std::error_code)`
     /// @par Errors
-    /// `error::exceeds_limit` at once if `n > max_tokens()`; `error::closed` if the limiter is or
-    /// gets closed; `asio::error::operation_aborted` if cancelled. In each case nothing was taken.
-    /// `n == 0` succeeds at once.
+    /// `error::exceeds_limit` at once if `n > max_tokens()`, `error::needs_permit` if there is a
+    /// `limit::in_flight`; `error::closed` if the limiter is or gets closed;
+    /// `asio::error::operation_aborted` if cancelled. In each case nothing was taken. `n == 0`
+    /// succeeds at once.
     /// @par Cancellation
     /// terminal, partial and total
     template <asio::completion_token_for<void(std::error_code)> Token =
@@ -145,6 +150,42 @@ public:
         return asio::async_initiate<Token, void(std::error_code)>(initiate{core_}, token,
                                                                   std::size_t{1});
     }
+
+    /// As `async_acquire`, but fails with `asio::error::timed_out` if the tokens are not there by
+    /// `deadline`: at once if the limits and who waits already say so, having taken nothing.
+    template <asio::completion_token_for<void(std::error_code)> Token =
+                  asio::default_completion_token_t<executor_type>>
+    auto async_acquire_until(std::size_t n, typename Clock::time_point deadline,
+                             Token&& token = asio::default_completion_token_t<Executor>())
+    {
+        return asio::async_initiate<Token, void(std::error_code)>(initiate_until{core_}, token, n,
+                                                                  deadline);
+    }
+
+    /// As `async_acquire`, but the tokens come as a `permit`, which gives them back unless they are
+    /// used, and takes part in `limit::in_flight` as long as it lives.
+    ///
+    /// @par Completion signature
+    /// `void(std::error_code, permit)`
+    template <asio::completion_token_for<void(std::error_code, permit)> Token =
+                  asio::default_completion_token_t<executor_type>>
+    auto async_acquire_permit(std::size_t n,
+                              Token&& token = asio::default_completion_token_t<Executor>())
+    {
+        return asio::async_initiate<Token, void(std::error_code, permit)>(initiate_permit{core_},
+                                                                          token, n);
+    }
+
+    /// Grants nothing until `when`, because the server said so; a later time replaces an earlier
+    /// one, never the other way round. Then one goes first: if it has a permit the others wait
+    /// until that ends, and so until its holder knows whether to pause again. After it they follow
+    /// evenly spaced for one period.
+    void pause_until(typename Clock::time_point when) { core_->pause_until(when); }
+
+    /// Enforces other limits from now on. What was granted still counts under those at the same
+    /// place and of the same kind; who waits keeps its turn at its new time, or fails with
+    /// `error::exceeds_limit` if it has asked for more than there can be now.
+    void set_limits(const std::vector<limit>& limits) { core_->set_limits(limits); }
 
     /// Completes all who wait, and all who come later, with `error::closed`.
     void close() { core_->close(error::closed); }

@@ -14,6 +14,8 @@ enum class error {
     closed = 1,
     /// More tokens were asked for at once than the limit can ever grant.
     exceeds_limit,
+    /// A limiter with a limit on what is in flight was asked for tokens without a permit.
+    needs_permit,
 };
 
 /// The category of `headgate::error`; its name is "headgate".
@@ -29,6 +31,8 @@ inline const std::error_category& error_category() noexcept
                 return "closed";
             case error::exceeds_limit:
                 return "more tokens asked for than the limit can ever grant";
+            case error::needs_permit:
+                return "a limit on what is in flight needs a permit";
             }
             return "unknown headgate error";
         }

@@ -7,10 +7,12 @@
 #include <headgate/async_limiter.hpp>
 #include <headgate/error.hpp>
 #include <headgate/extract.hpp>
+#include <headgate/extract_options.hpp>
 #include <headgate/http/client.hpp>
 #include <headgate/http/error.hpp>
 #include <headgate/http/request.hpp>
 #include <headgate/http/response.hpp>
+#include <headgate/http/retry_after.hpp>
 #include <headgate/http/url.hpp>
 #include <headgate/limit.hpp>
 #include <headgate/outcome.hpp>
@@ -18,6 +20,7 @@
 #include <headgate/page_stream.hpp>
 #include <headgate/paging/offset.hpp>
 #include <headgate/paging/pager.hpp>
+#include <headgate/permit.hpp>
 #include <headgate/result_channel.hpp>
 #include <headgate/work_queue.hpp>
 #include <headgate/worker_pool.hpp>

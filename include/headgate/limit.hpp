@@ -20,9 +20,10 @@ public:
     using duration = std::chrono::nanoseconds;
 
     enum class kind {
-        window, ///< a sliding window: never more than `count` in any `period`
-        bucket, ///< a token bucket: `burst` at once, refilled at `count` per `period`
-        paced,  ///< evenly spaced: one every `period / count`
+        window,    ///< a sliding window: never more than `count` in any `period`
+        bucket,    ///< a token bucket: `burst` at once, refilled at `count` per `period`
+        paced,     ///< evenly spaced: one every `period / count`
+        in_flight, ///< at most `count` at the same time, however long each takes
     };
 
     /// The largest count or burst that a limit accepts.
@@ -59,8 +60,18 @@ public:
         return limit{kind::paced, count, period, 1};
     }
 
+    /// At most `count` at the same time. What takes part in it is a `permit`, from when it is
+    /// granted until it is destroyed; so a limiter with such a limit gives permits only.
+    /// @throws std::invalid_argument if `count` is zero or out of range.
+    static limit in_flight(std::size_t count)
+    {
+        return limit{kind::in_flight, count, duration{1}, count};
+    }
+
     kind type() const noexcept { return kind_; }
     std::size_t count() const noexcept { return count_; }
+
+    /// The period of a rate; of no meaning for `kind::in_flight`.
     duration period() const noexcept { return period_; }
 
     /// The most that can be granted at one instant, and so the most that one acquire can ask for.

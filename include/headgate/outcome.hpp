@@ -15,6 +15,7 @@ enum class outcome_code {
     page_failed,    ///< a page could not be had
     count_mismatch, ///< the list ended before the number of records the server told of
     page_cap,       ///< the caller's limit on pages was reached before the end
+    wait_too_long,  ///< the server asked for a longer wait than the caller allows
     cancelled,      ///< the caller stopped it, or closed the limiter
 };
 
@@ -32,6 +33,8 @@ constexpr std::string_view to_string(outcome_code code) noexcept
         return "count_mismatch";
     case outcome_code::page_cap:
         return "page_cap";
+    case outcome_code::wait_too_long:
+        return "wait_too_long";
     case outcome_code::cancelled:
         return "cancelled";
     }

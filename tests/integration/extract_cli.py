@@ -88,7 +88,7 @@ class Lists(Case):
             for prefix, page in [("", "offset 0:"), ("later-", "offset ")]:
                 with self.subTest(path=prefix + path):
                     result = self.extract(f"{self.url}/{prefix}{path}", *FAST, "--page-size", "50",
-                                          "--max-page-bytes", "1000000")
+                                          "--max-page-bytes", "1000000", "--retries", "1")
                     self.assert_one_line(result, 1, "page at " + page, reason)
                     self.assertEqual(result.stats["outcome"], "page_failed")
                     ids = [record["id"] for record in result.records()]
@@ -103,7 +103,7 @@ class Lists(Case):
         self.assertNotIn("secret", result.stderr)
 
     def test_a_timeout_is_told(self):
-        result = self.extract(f"{self.url}/hang", *FAST, "--timeout", "200ms")
+        result = self.extract(f"{self.url}/hang", *FAST, "--timeout", "200ms", "--retries", "0")
         self.assert_one_line(result, 1, "page at offset 0", "timed out")
 
     def test_a_cap_on_pages_is_no_success(self):

@@ -62,12 +62,20 @@ class Django(Case):
         self.assertEqual(len(self.requests()), 15)
         self.assertIn("empty page at offset 7000", result.stats["reason"])
 
-    def test_too_fast_a_rate_is_told(self):
-        url = self.serve(rate=5, period=60, records=7000)
+    def test_too_fast_a_rate_is_slowed_down_by_the_server(self):
+        url = self.serve(rate=5, period=2, records=2500)
         result = self.extract(url + "/packages/", "--rate", "100/s", "--page-size", 100)
-        self.assert_one_line(result, 1, "page at offset", "status 429")
-        self.assertGreaterEqual(result.stats["http_429"], 1)
-        self.assertEqual(result.stats["outcome"], "page_failed")
+        self.assertEqual(result.status, 0, result.stderr)
+        self.assert_each_once(result.records())
+        refused = sum(not request["allowed"] for request in self.requests())
+        self.assertEqual(result.stats["http_429"], refused)
+        self.assertGreaterEqual(refused, 1)
+
+    def test_a_wait_that_is_too_long_is_told(self):
+        url = self.serve(rate=5, period=60, records=2500)
+        result = self.extract(url + "/packages/", "--rate", "100/s", "--page-size", 100, "--max-wait", "10s")
+        self.assert_one_line(result, 1, "page at offset", "status 429", "more than the 10 s")
+        self.assertEqual(result.stats["outcome"], "wait_too_long")
         self.assertEqual(len(result.records()), result.stats["records"])
 
     @unittest.skipUnless(os.environ.get("MEASURE_MEMORY"), "says nothing under a sanitizer")

@@ -20,6 +20,8 @@ struct extract_statistics {
     std::uint64_t records = 0;           ///< records in them
     std::uint64_t requests = 0;          ///< requests that were sent
     std::uint64_t http_429 = 0;          ///< answers "429 Too Many Requests"
+    std::uint64_t retries = 0;           ///< requests that repeated one that had failed
+    std::uint64_t pauses = 0;            ///< times the server had everybody wait
     std::size_t in_flight = 0;           ///< requests that wait for their answer now
     std::size_t peak_in_flight = 0;      ///< the most of them there ever were
     std::chrono::nanoseconds elapsed{0}; ///< since the start, until the end

@@ -4,26 +4,32 @@
 #include <headgate/detail/asio.hpp>
 #include <headgate/detail/extraction.hpp>
 #include <headgate/detail/page_parser.hpp>
+#include <headgate/detail/retry_policy.hpp>
+#include <headgate/extract_options.hpp>
+#include <headgate/http/error.hpp>
+#include <headgate/http/request.hpp>
 #include <headgate/http/response.hpp>
 #include <headgate/outcome.hpp>
 #include <headgate/page.hpp>
 #include <headgate/paging/pager.hpp>
+#include <headgate/permit.hpp>
 #include <headgate/work_queue.hpp>
 #include <headgate/worker_pool.hpp>
 
 #include <asio/any_io_executor.hpp>
 #include <asio/awaitable.hpp>
+#include <asio/basic_waitable_timer.hpp>
 #include <asio/error.hpp>
 #include <asio/use_awaitable.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <stdexcept>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -45,22 +51,39 @@ class extraction_run final
     using clock = typename Limiter::clock_type;
     using position = typename Pager::position;
 
+    using time = std::chrono::nanoseconds;
+    using timer = asio::basic_waitable_timer<clock, asio::wait_traits<clock>,
+                                             typename Limiter::executor_type>;
+
     struct task {
         std::uint64_t index;
         position where;
     };
 
+    /// Why a try for a page came to nothing, and whether another may do better.
+    class failure {
+    public:
+        failure(std::string why, bool may_be_tried_again)
+            : reason{std::move(why)}, may_pass{may_be_tried_again}
+        {
+        }
+
+        std::string reason;
+        bool may_pass;
+    };
+
 public:
-    extraction_run(Client client, Limiter limiter, Pager pager, page_parser parser,
-                   std::size_t max_in_flight, std::uint64_t max_pages)
-        : extraction{limiter.get_executor(), max_in_flight},
+    extraction_run(Client client, Limiter limiter, Pager pager, const extract_options& options)
+        : extraction{limiter.get_executor(), options.max_in_flight()},
           client_{std::move(client)},
           limiter_{std::move(limiter)},
           pager_{std::move(pager)},
-          parser_{std::move(parser)},
-          max_pages_{max_pages},
-          tasks_{limiter_.get_executor(), max_in_flight},
-          pool_{limiter_.get_executor(), max_in_flight}
+          parser_{options.records()},
+          max_pages_{options.max_pages()},
+          max_wait_{options.max_wait()},
+          retries_{options.retries()},
+          tasks_{limiter_.get_executor(), options.max_in_flight()},
+          pool_{limiter_.get_executor(), options.max_in_flight()}
     {
     }
 
@@ -92,11 +115,12 @@ private:
     /// Counts a request as in flight.
     class flight {
     public:
-        explicit flight(extraction_run& run) : run_{run}
+        flight(extraction_run& run, bool again) : run_{run}
         {
             std::lock_guard lock{run_.mutex_};
             auto& all = run_.statistics_;
             ++all.requests;
+            all.retries += again ? 1 : 0;
             all.peak_in_flight = std::max(all.peak_in_flight, ++all.in_flight);
         }
         flight(const flight&) = delete;
@@ -144,21 +168,32 @@ private:
         while (auto next = co_await tasks_.async_pop(asio::use_awaitable)) {
             plan();
             auto place = co_await pages_.async_reserve(asio::use_awaitable);
-            auto granted = co_await limiter_.async_acquire(1, as_tuple(asio::use_awaitable));
-            if (std::get<0>(granted))
-                stop(outcome_code::cancelled, "limiter: " + std::get<0>(granted).message());
-            const auto busy = me.in_flight();
-            co_await fetch(*next, place);
+            for (unsigned tries = 0;; ++tries) {
+                const bool fetched = co_await fetch(*next, tries, me, place);
+                if (fetched)
+                    break;
+            }
+            plan();
         }
     }
 
-    asio::awaitable<void> fetch(const task& what, extraction::channel::place& place)
+    /// One try for a page; false if there is to be another.
+    asio::awaitable<bool> fetch(const task& what, unsigned tries, const worker_pool::worker& me,
+                                extraction::channel::place& place)
     {
+        auto granted = co_await limiter_.async_acquire_permit(1, as_tuple(asio::use_awaitable));
+        if (std::get<0>(granted))
+            stop(outcome_code::cancelled, "limiter: " + std::get<0>(granted).message());
+        permit paid = std::move(std::get<1>(granted));
+        const auto busy = me.in_flight();
         http::request request = make_request(what);
+        const bool repeatable = request.method() == "GET" || request.method() == "HEAD";
+        const time sent = now();
         std::error_code failed;
         http::response response;
         {
-            const flight counted{*this};
+            const flight counted{*this, tries > 0};
+            paid.commit();
             auto answer =
                 co_await client_.async_send(std::move(request), as_tuple(asio::use_awaitable));
             failed = std::get<0>(answer);
@@ -166,11 +201,69 @@ private:
         }
         if (failed == asio::error::operation_aborted)
             stop(outcome_code::cancelled, printable(response.error_text()));
-        if (failed)
-            page_failed(what, response.error_text());
-        deliver(what, std::move(response), place);
-        plan();
+        if (failed == http::error::connect_failed || failed == http::error::resolve_failed)
+            paid.settle(0); // the server has not seen it
+        if (!failed && retry_policy::is_throttled(response)) {
+            pause(what, tries, response, sent);
+            co_return false;
+        }
+        std::optional<failure> wrong = failed ? failure{response.error_text(), may_pass(failed)}
+                                              : deliver(what, response, sent, place);
+        if (!wrong)
+            co_return true;
+        if (!repeatable || !wrong->may_pass || !take_retry(tries))
+            page_failed(what, wrong->reason, tries);
+        paid = permit{};
+        timer wait{limiter_.get_executor(), backoff(tries)};
+        co_await wait.async_wait(asio::use_awaitable);
+        co_return false;
     }
+
+    /// Has everybody wait because the server said so.
+    void pause(const task& what, unsigned tries, const http::response& response, time sent)
+    {
+        time wait{0};
+        bool again = false;
+        {
+            std::lock_guard lock{mutex_};
+            statistics_.http_429 += response.status() == 429 ? 1 : 0;
+            wait = retries_.throttled(response, sent, now());
+            again = retries_.take(tries);
+            ++statistics_.pauses;
+        }
+        const std::string status =
+            "the server answered with status " + std::to_string(response.status());
+        if (wait > max_wait_)
+            stop(outcome_code::wait_too_long,
+                 name(what) + status + " and wants a wait of " +
+                     std::to_string(std::chrono::ceil<std::chrono::seconds>(wait).count()) +
+                     " s, more than the " +
+                     std::to_string(std::chrono::floor<std::chrono::seconds>(max_wait_).count()) +
+                     " s allowed");
+        if (!again)
+            page_failed(what, status, tries);
+        limiter_.pause_until(clock::now() + std::chrono::ceil<typename clock::duration>(wait));
+    }
+
+    bool may_pass(std::error_code failed) const
+    {
+        std::lock_guard lock{mutex_};
+        return retries_.may_pass(failed);
+    }
+
+    bool take_retry(unsigned tries)
+    {
+        std::lock_guard lock{mutex_};
+        return retries_.take(tries);
+    }
+
+    time backoff(unsigned tries)
+    {
+        std::lock_guard lock{mutex_};
+        return retries_.backoff(tries);
+    }
+
+    time now() const { return std::chrono::floor<time>(clock::now() - started_); }
 
     http::request make_request(const task& what)
     {
@@ -178,42 +271,47 @@ private:
             std::lock_guard lock{mutex_};
             return pager_.request(what.where);
         } catch (const std::exception& e) {
-            page_failed(what, e.what());
+            page_failed(what, e.what(), 0);
         }
     }
 
-    void deliver(const task& what, http::response response, extraction::channel::place& place)
+    /// Parses and delivers a page; says why if it cannot.
+    std::optional<failure> deliver(const task& what, const http::response& response, time sent,
+                                   extraction::channel::place& place)
     {
         std::optional<page> result;
         try {
-            if (response.status() == 429) {
-                std::lock_guard lock{mutex_};
-                ++statistics_.http_429;
-            }
             parsed_page parsed = parser_.parse(response);
             std::lock_guard lock{mutex_};
             const std::size_t kept = pager_.received(
                 what.where, paging::page_content{response, parsed.document, parsed.records.size()});
             if (kept < parsed.records.size())
                 parsed.records.resize(kept);
+            retries_.succeeded(sent);
             ++statistics_.pages;
             statistics_.records += parsed.records.size();
             result.emplace(what.index, pager_.describe(what.where), std::move(parsed.records));
+        } catch (const unreadable_body& e) {
+            return failure{e.what(), true};
         } catch (const std::exception& e) {
-            page_failed(what, e.what());
+            return failure{e.what(), retry_policy::may_pass(response)};
         }
         if (!result->records().empty())
             place.send(std::move(*result));
+        return std::nullopt;
     }
 
-    [[noreturn]] void page_failed(const task& what, const std::string& reason)
+    [[noreturn]] void page_failed(const task& what, const std::string& reason, unsigned tries)
     {
-        std::string where;
-        {
-            std::lock_guard lock{mutex_};
-            where = pager_.describe(what.where);
-        }
-        stop(outcome_code::page_failed, "page at " + where + ": " + printable(reason));
+        const std::string after =
+            tries > 0 ? " (after " + std::to_string(tries + 1) + " tries)" : std::string{};
+        stop(outcome_code::page_failed, name(what) + printable(reason) + after);
+    }
+
+    std::string name(const task& what) const
+    {
+        std::lock_guard lock{mutex_};
+        return "page at " + pager_.describe(what.where) + ": ";
     }
 
     [[noreturn]] void stop(outcome_code code, std::string reason)
@@ -235,11 +333,11 @@ private:
             outcome_ = outcome{code, std::move(reason)};
     }
 
-    void finish(const std::exception_ptr& failure)
+    void finish(const std::exception_ptr& thrown)
     {
-        if (failure) {
+        if (thrown) {
             try {
-                std::rethrow_exception(failure);
+                std::rethrow_exception(thrown);
             } catch (const std::exception& e) {
                 note(outcome_code::page_failed, e.what());
             }
@@ -259,6 +357,8 @@ private:
     Pager pager_;
     const page_parser parser_;
     const std::uint64_t max_pages_;
+    const time max_wait_;
+    retry_policy retries_;
     work_queue<task> tasks_;
     worker_pool pool_;
 

@@ -24,17 +24,58 @@ public:
     {
         for (const limit& each : limits) {
             most_ = std::min(most_, each.burst());
+            if (each.type() == limit::kind::in_flight) {
+                most_in_flight_ = std::min(most_in_flight_, each.count());
+                continue;
+            }
             if (each.type() == limit::kind::window)
                 states_.emplace_back(std::in_place_type<sliding_log>, each);
             else
                 states_.emplace_back(std::in_place_type<token_bucket>, each, credit);
+            longest_ = std::max(longest_, each.period());
+            interval_ = std::max(
+                interval_,
+                time{(each.period().count() - 1) / static_cast<time::rep>(each.count()) + 1});
+        }
+    }
+
+    /// Goes on with what was taken under the limits before: those at the same place and of the same
+    /// kind keep what they have counted, and whoever is in flight still is.
+    void adopt(const limit_set& before, time now)
+    {
+        in_flight_ = before.in_flight_;
+        for (std::size_t i = 0; i < std::min(states_.size(), before.states_.size()); ++i) {
+            const auto* log = std::get_if<sliding_log>(&before.states_[i]);
+            const auto* bucket = std::get_if<token_bucket>(&before.states_[i]);
+            if (auto* mine = std::get_if<sliding_log>(&states_[i]); mine && log)
+                mine->adopt(*log);
+            else if (auto* other = std::get_if<token_bucket>(&states_[i]); other && bucket)
+                other->adopt(*bucket, now);
         }
     }
 
     /// The most tokens that can ever be granted at once.
     std::size_t most() const noexcept { return most_; }
 
+    /// Whether tokens are in flight until they are released.
+    bool counts_in_flight() const noexcept
+    {
+        return most_in_flight_ != std::numeric_limits<std::size_t>::max();
+    }
+
+    /// The longest period, and the longest interval between tokens of any limit.
+    time longest() const noexcept { return longest_; }
+    time interval() const noexcept { return interval_; }
+
+    /// The first instant at which `n` tokens are there; `time::max()` if that is for others to say,
+    /// because too many are in flight.
     time due(std::size_t n) const noexcept
+    {
+        return in_flight_ + n > most_in_flight_ ? time::max() : due_by_rate(n);
+    }
+
+    /// The same without regard to what is in flight.
+    time due_by_rate(std::size_t n) const noexcept
     {
         time when = time::min();
         for (const auto& state : states_)
@@ -44,6 +85,8 @@ public:
 
     void charge(std::size_t n, time now, bool waited)
     {
+        if (counts_in_flight())
+            in_flight_ += n;
         for (auto& state : states_) {
             if (auto* bucket = std::get_if<token_bucket>(&state))
                 bucket->charge(n, now, waited);
@@ -52,9 +95,38 @@ public:
         }
     }
 
+    /// `n` tokens are no longer in flight.
+    void release(std::size_t n) noexcept { in_flight_ -= std::min(n, in_flight_); }
+
+    /// Gives back `n` tokens that were taken at `at`, for rates only.
+    void refund(std::size_t n, time at) noexcept
+    {
+        for (auto& state : states_) {
+            if (auto* bucket = std::get_if<token_bucket>(&state))
+                bucket->refund(n);
+            else
+                std::get<sliding_log>(state).refund(n, at);
+        }
+    }
+
+    /// Takes `n` more tokens for what turned out dearer, whether they are there or not.
+    void owe(std::size_t n, time now)
+    {
+        for (auto& state : states_) {
+            if (auto* bucket = std::get_if<token_bucket>(&state))
+                bucket->owe(n, now);
+            else
+                std::get<sliding_log>(state).charge(n, now);
+        }
+    }
+
 private:
     std::vector<std::variant<token_bucket, sliding_log>> states_;
     std::size_t most_ = std::numeric_limits<std::size_t>::max();
+    std::size_t most_in_flight_ = std::numeric_limits<std::size_t>::max();
+    std::size_t in_flight_ = 0;
+    time longest_{0};
+    time interval_{0};
 };
 
 } // namespace headgate::detail

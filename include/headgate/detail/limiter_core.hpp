@@ -1,11 +1,13 @@
 #ifndef HEADGATE_DETAIL_LIMITER_CORE_HPP
 #define HEADGATE_DETAIL_LIMITER_CORE_HPP
 
+#include <headgate/detail/acquire_waiter.hpp>
 #include <headgate/detail/intrusive_list.hpp>
 #include <headgate/detail/limit_set.hpp>
 #include <headgate/detail/shutdown_service.hpp>
 #include <headgate/detail/waiter.hpp>
 #include <headgate/error.hpp>
+#include <headgate/permit.hpp>
 
 #include <asio/basic_waitable_timer.hpp>
 #include <asio/error.hpp>
@@ -35,23 +37,14 @@ struct limiter_statistics {
 
 namespace detail {
 
-class acquire_waiter : public waiter<std::error_code> {
-public:
-    explicit acquire_waiter(std::size_t n) noexcept : tokens{n} {}
-
-    const std::size_t tokens;
-    std::chrono::nanoseconds since{0};
-
-protected:
-    ~acquire_waiter() = default;
-};
-
 /// The state of a limiter: the limits, the line of those who wait, and one timer armed for the
 /// first of them. Everything happens under one mutex; handlers are posted after it is released.
 template <class Clock, class Executor>
-class limiter_core final : public shutdown_target {
+class limiter_core final : public shutdown_target, public permit_source {
     using time = std::chrono::nanoseconds;
+    using time_point = typename Clock::time_point;
     using timer = asio::basic_waitable_timer<Clock, asio::wait_traits<Clock>, Executor>;
+    using granted_waiters = decided_waiters<acquire_waiter>;
 
 public:
     using executor_type = Executor;
@@ -65,78 +58,118 @@ public:
     }
 
     limiter_core(const Executor& executor, std::span<const limit> limits, time credit)
-        : executor_{executor}, limits_{limits, credit}, timer_{std::in_place, executor}
+        : executor_{executor},
+          credit_{credit},
+          limits_{limits, credit},
+          timer_{std::in_place, executor}
     {
     }
 
     executor_type get_executor() const noexcept { return executor_; }
 
-    std::size_t most() const noexcept { return limits_.most(); }
+    std::size_t most() const
+    {
+        std::lock_guard lock{mutex_};
+        return limits_.most();
+    }
 
     bool try_acquire(std::size_t tokens)
     {
         std::lock_guard lock{mutex_};
-        if (closed_ || tokens > limits_.most() || !waiting_.empty())
+        if (closed_ || tokens > limits_.most() || !waiting_.empty() || limits_.counts_in_flight())
             return false;
         const time now = clock();
-        if (tokens > 0 && limits_.due(tokens) > now)
+        if (tokens > 0 && due(tokens) > now)
             return false;
         grant(tokens, now, false);
         return true;
     }
 
-    void start(acquire_waiter& op)
-    {
-        {
-            std::lock_guard lock{mutex_};
-            const time now = clock();
-            if (closed_) {
-                op.decide(error::closed);
-            } else if (op.tokens > limits_.most()) {
-                op.decide(error::exceeds_limit);
-            } else if (op.tokens > 0 && (!waiting_.empty() || limits_.due(op.tokens) > now)) {
-                op.since = now;
-                waiting_.push_back(op);
-                statistics_.peak_waiting = std::max(statistics_.peak_waiting, waiting_.size());
-                if (waiting_.size() == 1)
-                    arm();
-                return;
-            } else {
-                grant(op.tokens, now, false);
-                op.decide(std::error_code{});
-            }
-        }
-        op.complete();
-    }
+    void start(acquire_waiter& op) { start(op, std::nullopt); }
+    void start(acquire_until_waiter<time_point>& op) { start(op, op.until); }
 
     void cancel(acquire_waiter& op)
     {
-        decided_waiters<acquire_waiter> granted;
+        granted_waiters decided;
         {
             std::lock_guard lock{mutex_};
             if (op.decided())
                 return;
-            const bool was_first = &waiting_.front() == &op;
-            waiting_.erase(op);
-            op.decide(asio::error::operation_aborted);
+            remove(op);
+            decided.add(op, asio::error::operation_aborted, permit{});
             ++statistics_.cancelled;
-            if (was_first)
-                serve(granted);
+            serve(decided);
         }
-        op.complete();
-        granted.complete();
+        decided.complete();
     }
 
     void close(std::error_code reason)
     {
-        decided_waiters<acquire_waiter> refused;
+        granted_waiters refused;
         {
             std::lock_guard lock{mutex_};
             closed_ = true;
-            refused.add_all(waiting_, reason);
+            take_all(refused, reason);
             arm();
         }
         refused.complete();
+    }
+
+    void pause_until(time_point when)
+    {
+        std::lock_guard lock{mutex_};
+        const time until = std::chrono::ceil<time>(when - epoch_);
+        if (until <= clock() || until <= paused_until_)
+            return;
+        paused_until_ = until;
+        recovery_ = recovery::probe;
+        planned_.reset();
+        arm();
+    }
+
+    void set_limits(std::span<const limit> limits)
+    {
+        granted_waiters decided;
+        {
+            std::lock_guard lock{mutex_};
+            limit_set changed{limits, credit_};
+            changed.adopt(limits_, clock());
+            limits_ = std::move(changed);
+            planned_.reset();
+            intrusive_list<acquire_waiter> kept;
+            while (!waiting_.empty()) {
+                acquire_waiter& op = waiting_.front();
+                if (const auto refusal = refuse(op)) {
+                    remove(op);
+                    decided.add(op, *refusal, permit{});
+                } else {
+                    kept.push_back(waiting_.pop_front());
+                }
+            }
+            waiting_ = std::move(kept);
+            serve(decided);
+        }
+        decided.complete();
+    }
+
+    void finish(const permit_source::grant& what, std::size_t used) noexcept override
+    {
+        granted_waiters decided;
+        {
+            std::lock_guard lock{mutex_};
+            limits_.release(what.tokens);
+            if (used < what.tokens)
+                limits_.refund(what.tokens - used, what.at);
+            else if (used > what.tokens)
+                limits_.owe(used - what.tokens, clock());
+            if (used != what.tokens)
+                planned_.reset();
+            if (what.probe && recovery_ == recovery::probing)
+                recover();
+            if (!waiting_.empty())
+                serve(decided);
+        }
+        decided.complete();
     }
 
     limiter_statistics statistics() const
@@ -149,17 +182,26 @@ public:
 
     void on_context_shutdown() noexcept override
     {
-        decided_waiters<acquire_waiter> abandoned;
+        granted_waiters abandoned;
         {
             std::lock_guard lock{mutex_};
             closed_ = true;
-            abandoned.add_all(waiting_, std::error_code{});
             timer_.reset();
+            take_all(abandoned, {});
         }
         abandoned.destroy();
     }
 
 private:
+    /// After a pause one goes first, and the others follow evenly spaced for a while, so that the
+    /// server meets neither all of them at once nor a full bucket.
+    enum class recovery {
+        none,
+        probe,   ///< the next grant is the probe
+        probing, ///< the probe's permit has not ended yet
+        spaced,  ///< an interval between any two grants, until `recovered_at_`
+    };
+
     /// Time since the limiter was made. It never goes back, whatever the clock does and whichever
     /// thread reads it: a clock that may jump back would hand out the same tokens again.
     time clock()
@@ -168,24 +210,153 @@ private:
         return last_now_ = std::max(last_now_, reading);
     }
 
-    void grant(std::size_t tokens, time now, bool waited)
+    std::optional<std::error_code> refuse(const acquire_waiter& op) const
     {
-        if (tokens > 0)
-            limits_.charge(tokens, now, waited);
+        if (closed_)
+            return error::closed;
+        if (op.tokens > limits_.most())
+            return error::exceeds_limit;
+        if (!op.wants_permit && op.tokens > 0 && limits_.counts_in_flight())
+            return error::needs_permit;
+        return std::nullopt;
+    }
+
+    void start(acquire_waiter& op, std::optional<time_point> until)
+    {
+        granted_waiters decided;
+        {
+            std::lock_guard lock{mutex_};
+            const time now = clock();
+            if (const auto refusal = refuse(op)) {
+                decided.add(op, *refusal, permit{});
+            } else if (op.tokens == 0 || (waiting_.empty() && due(op.tokens) <= now)) {
+                decide_granted(op, now, false, decided);
+            } else if (until && misses(op.tokens, std::chrono::floor<time>(*until - epoch_), now)) {
+                decided.add(op, asio::error::timed_out, permit{});
+            } else {
+                wait(op, now);
+                if (until) {
+                    op.deadline =
+                        deadlines_.emplace(std::chrono::floor<time>(*until - epoch_), &op);
+                    op.has_deadline = true;
+                }
+                if (waiting_.size() == 1 || until)
+                    arm();
+            }
+        }
+        decided.complete();
+    }
+
+    void wait(acquire_waiter& op, time now)
+    {
+        op.since = now;
+        waiting_.push_back(op);
+        statistics_.peak_waiting = std::max(statistics_.peak_waiting, waiting_.size());
+        if (planned_)
+            plan(op.tokens, now);
+    }
+
+    void remove(acquire_waiter& op)
+    {
+        waiting_.erase(op);
+        if (std::exchange(op.has_deadline, false))
+            deadlines_.erase(op.deadline);
+        planned_.reset();
+    }
+
+    void take_all(granted_waiters& decided, std::error_code reason)
+    {
+        while (!waiting_.empty()) {
+            acquire_waiter& op = waiting_.front();
+            remove(op);
+            decided.add(op, reason, permit{});
+        }
+    }
+
+    /// Whether the limits alone say that `n` tokens more cannot be there by then. `planned_` is
+    /// what the limits will be once all who wait have been served.
+    bool misses(std::size_t n, time until, time now)
+    {
+        if (!planned_) {
+            planned_.emplace(limits_);
+            waiting_.for_each([&](const acquire_waiter& op) { plan(op.tokens, now); });
+        }
+        return std::max(planned_->due_by_rate(n), paused_until_) > until;
+    }
+
+    void plan(std::size_t n, time now)
+    {
+        planned_->charge(n, std::max({planned_->due_by_rate(n), paused_until_, now}), true);
+    }
+
+    time due(std::size_t n) const
+    {
+        const time by_limits = limits_.due(n);
+        switch (recovery_) {
+        case recovery::none:
+            return by_limits;
+        case recovery::probe:
+            return std::max(by_limits, paused_until_);
+        case recovery::probing:
+            return time::max();
+        case recovery::spaced:
+            break;
+        }
+        return std::max(by_limits, spaced_after_);
+    }
+
+    void recover()
+    {
+        recovery_ = recovery::spaced;
+        recovered_at_ = last_now_ + limits_.longest();
+    }
+
+    permit_source::grant grant(std::size_t tokens, time now, bool waited)
+    {
         ++statistics_.granted;
         statistics_.tokens += tokens;
+        permit_source::grant result{tokens, now, false};
+        if (tokens == 0)
+            return result;
+        limits_.charge(tokens, now, waited);
+        spaced_after_ = now + limits_.interval();
+        if (recovery_ == recovery::probe) {
+            result.probe = true;
+            recovery_ = recovery::probing;
+        } else if (recovery_ == recovery::spaced && now >= recovered_at_) {
+            recovery_ = recovery::none;
+        }
+        return result;
+    }
+
+    void decide_granted(acquire_waiter& op, time now, bool waited, granted_waiters& decided)
+    {
+        const permit_source::grant what = grant(op.tokens, now, waited);
+        if (op.wants_permit) {
+            decided.add(
+                op, std::error_code{},
+                permit{std::static_pointer_cast<limiter_core>(this->shared_from_this()), what});
+        } else {
+            // Nobody will say how the probe went; the others follow at the rate.
+            if (what.probe)
+                recover();
+            decided.add(op, std::error_code{}, permit{});
+        }
     }
 
     /// Grants what is due, in order, and arms the timer for the first that is not.
-    void serve(decided_waiters<acquire_waiter>& granted)
+    void serve(granted_waiters& decided)
     {
         const time now = clock();
-        while (!waiting_.empty() && limits_.due(waiting_.front().tokens) <= now) {
+        while (!waiting_.empty() && due(waiting_.front().tokens) <= now) {
             acquire_waiter& op = waiting_.pop_front();
-            grant(op.tokens, now, true);
+            if (std::exchange(op.has_deadline, false))
+                deadlines_.erase(op.deadline);
             statistics_.total_wait += now - op.since;
-            granted.add(op, std::error_code{});
+            decide_granted(op, now, true, decided);
         }
+        if (waiting_.empty())
+            planned_.reset();
         arm();
     }
 
@@ -193,12 +364,14 @@ private:
     {
         if (!timer_)
             return;
-        if (waiting_.empty()) {
+        time next = waiting_.empty() ? time::max() : due(waiting_.front().tokens);
+        if (!deadlines_.empty())
+            next = std::min(next, deadlines_.begin()->first);
+        if (next == time::max()) {
             timer_->cancel();
             return;
         }
-        const auto due = limits_.due(waiting_.front().tokens);
-        timer_->expires_at(epoch_ + std::chrono::ceil<typename Clock::duration>(due));
+        timer_->expires_at(epoch_ + std::chrono::ceil<typename Clock::duration>(next));
         timer_->async_wait([self = this->weak_from_this()](std::error_code failed) {
             if (failed)
                 return;
@@ -209,21 +382,36 @@ private:
 
     void on_timer()
     {
-        decided_waiters<acquire_waiter> granted;
+        granted_waiters decided;
         {
             std::lock_guard lock{mutex_};
-            if (timer_)
-                serve(granted);
+            if (!timer_)
+                return;
+            // What is due at a deadline is in time.
+            serve(decided);
+            while (!deadlines_.empty() && deadlines_.begin()->first <= last_now_) {
+                acquire_waiter& op = *deadlines_.begin()->second;
+                remove(op);
+                decided.add(op, asio::error::timed_out, permit{});
+            }
+            serve(decided);
         }
-        granted.complete();
+        decided.complete();
     }
 
     const Executor executor_;
-    const typename Clock::time_point epoch_ = Clock::now();
+    const time_point epoch_ = Clock::now();
+    const time credit_;
     mutable std::mutex mutex_;
     limit_set limits_;
+    std::optional<limit_set> planned_;
     time last_now_{0};
+    time paused_until_{0};
+    recovery recovery_ = recovery::none;
+    time spaced_after_{0};
+    time recovered_at_{0};
     intrusive_list<acquire_waiter> waiting_;
+    acquire_waiter::deadlines deadlines_;
     std::optional<timer> timer_;
     limiter_statistics statistics_;
     bool closed_ = false;

@@ -27,6 +27,12 @@ inline std::string printable(std::string text)
     return text;
 }
 
+/// A body that is not JSON, or not whole.
+class unreadable_body : public std::runtime_error {
+public:
+    using std::runtime_error::runtime_error;
+};
+
 struct parsed_page {
     nlohmann::json document;
     std::vector<nlohmann::json> records;
@@ -80,7 +86,7 @@ private:
         try {
             return nlohmann::json::parse(body, bounded);
         } catch (const nlohmann::json::exception& e) {
-            throw std::runtime_error{"the body is not JSON: " + std::string{e.what()}};
+            throw unreadable_body{"the body is not JSON: " + std::string{e.what()}};
         }
     }
 

@@ -3,6 +3,7 @@
 
 #include <headgate/limit.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <deque>
@@ -25,10 +26,10 @@ public:
     /// The first instant at which `n` tokens, at most the capacity, can be granted.
     time due(std::size_t n) const noexcept
     {
-        std::size_t room = capacity_ - used_;
         time when = time::min();
-        for (auto oldest = log_.begin(); room < n; ++oldest) {
-            room += oldest->count;
+        std::size_t used = used_;
+        for (auto oldest = log_.begin(); used + n > capacity_; ++oldest) {
+            used -= oldest->count;
             when = oldest->at + period_;
         }
         return when;
@@ -46,6 +47,25 @@ public:
         else
             log_.push_back(entry{now, n});
         used_ += n;
+    }
+
+    /// Gives back `n` tokens that were taken at `at`, as far as they still count.
+    void refund(std::size_t n, time at) noexcept
+    {
+        const auto found = std::lower_bound(log_.begin(), log_.end(), at,
+                                            [](const entry& e, time t) { return e.at < t; });
+        if (found == log_.end() || found->at != at)
+            return;
+        const std::size_t back = std::min(n, found->count);
+        found->count -= back;
+        used_ -= back;
+    }
+
+    /// Takes over what another log has granted.
+    void adopt(const sliding_log& other)
+    {
+        log_ = other.log_;
+        used_ = other.used_;
     }
 
 private:

@@ -47,6 +47,23 @@ public:
         arrival_ = std::max(arrival_, on_schedule) + cost(n);
     }
 
+    /// Gives back `n` tokens; what is more than the bucket holds is lost.
+    void refund(std::size_t n) noexcept { arrival_ -= cost(n); }
+
+    /// Takes `n` tokens that are owed, whether they are there or not.
+    void owe(std::size_t n, time now) noexcept
+    {
+        arrival_ = std::max(arrival_, to_ticks(now)) + cost(n);
+    }
+
+    /// Starts with what is missing from another bucket, in tokens.
+    void adopt(const token_bucket& other, time now) noexcept
+    {
+        const std::int64_t missing = std::max<std::int64_t>(0, other.arrival_ - to_ticks(now));
+        const std::int64_t tokens = divide_up(missing, other.interval_);
+        arrival_ = to_ticks(now) + std::min(tokens * interval_, depth_);
+    }
+
 private:
     static constexpr std::int64_t ticks_per_nanosecond = 16;
 

@@ -94,6 +94,12 @@ private:
     intrusive_list<Waiter> list_;
 };
 
+// g++ 12 takes the value of an empty std::optional for one that is read (GCC bug 80635).
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+
 /// `Waiter` derives from `waiter<Args...>` and adds what the operation is waiting for.
 template <class Waiter, class Handler, class IoExecutor>
 class waiter_op final : public Waiter {
@@ -182,6 +188,10 @@ private:
     asio::executor_work_guard<IoExecutor> io_work_;
     asio::executor_work_guard<handler_executor> handler_work_;
 };
+
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
 
 /// The initiating function of an operation on a `Core` that lives in a shared_ptr.
 ///

@@ -1,0 +1,111 @@
+#ifndef HEADGATE_DETAIL_RETRY_POLICY_HPP
+#define HEADGATE_DETAIL_RETRY_POLICY_HPP
+
+#include <headgate/http/error.hpp>
+#include <headgate/http/response.hpp>
+#include <headgate/http/retry_after.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <random>
+#include <system_error>
+
+namespace headgate::detail {
+
+/// Decides what a failed request means for the run. Time is handed in.
+///
+/// A server that says "too many" (429, or 503 with Retry-After) has everybody wait. However many
+/// requests were in flight then, that is one event: only a request that was sent after the last one
+/// makes the wait longer where the server does not say how long. Other failures that may pass have
+/// only their own page wait. All retries together have a budget, so that a server that is down does
+/// not get pages times retries requests.
+class retry_policy {
+public:
+    using time = std::chrono::nanoseconds;
+
+    explicit retry_policy(unsigned per_page) : per_page_{per_page}, budget_{2.0 * per_page} {}
+
+    static bool is_throttled(const http::response& answer)
+    {
+        return answer.status() == 429 ||
+               (answer.status() == 503 && http::retry_after(answer).has_value());
+    }
+
+    static bool may_pass(const http::response& answer) noexcept
+    {
+        switch (answer.status()) {
+        case 408:
+        case 425:
+        case 500:
+        case 502:
+        case 503:
+        case 504:
+            return true;
+        default:
+            return false;
+        }
+    }
+
+    /// A host that was never reached is more likely wrong than away.
+    bool may_pass(std::error_code failed) const noexcept
+    {
+        if (failed == http::error::connect_failed || failed == http::error::resolve_failed)
+            return reached_;
+        return failed == http::error::timed_out || failed == http::error::connection_lost;
+    }
+
+    /// How long everybody is to wait because a request that was sent at `sent` was throttled.
+    time throttled(const http::response& answer, time sent, time now)
+    {
+        if (sent >= last_event_) {
+            last_event_ = now;
+            level_ = std::min(level_ + 1, 7U);
+        }
+        const std::optional<time> told = http::retry_after(answer);
+        if (told && *told > time::zero())
+            return *told;
+        return std::chrono::seconds{1} * (1U << (level_ - 1));
+    }
+
+    void succeeded(time sent) noexcept
+    {
+        reached_ = true;
+        budget_ = std::min(budget_ + 0.1, most_budget);
+        if (sent >= last_event_)
+            level_ = 0;
+    }
+
+    /// Whether the page may be tried once more after `tries` retries; takes that from the budget.
+    bool take(unsigned tries) noexcept
+    {
+        if (tries >= per_page_ || budget_ < 1)
+            return false;
+        budget_ -= 1;
+        return true;
+    }
+
+    /// How long one page waits before its next try: exponential with full jitter on the upper half.
+    time backoff(unsigned tries)
+    {
+        const std::chrono::milliseconds longest{200 << std::min(tries, 8U)};
+        std::uniform_int_distribution<std::int64_t> jitter{time{longest}.count() / 2,
+                                                           time{longest}.count()};
+        return time{jitter(random_)};
+    }
+
+private:
+    static constexpr double most_budget = 100;
+
+    unsigned per_page_;
+    double budget_;
+    bool reached_ = false;
+    unsigned level_ = 0;
+    time last_event_ = time::min();
+    std::minstd_rand random_{std::random_device{}()};
+};
+
+} // namespace headgate::detail
+
+#endif

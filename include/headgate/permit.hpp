@@ -1,0 +1,88 @@
+#ifndef HEADGATE_PERMIT_HPP
+#define HEADGATE_PERMIT_HPP
+
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <utility>
+
+namespace headgate {
+
+namespace detail {
+
+/// Where a permit is from: a limiter of any clock and executor.
+class permit_source {
+public:
+    /// What a permit was granted: how many tokens, when, and which of the grants after a pause.
+    struct grant {
+        std::size_t tokens = 0;
+        std::chrono::nanoseconds at{0};
+        bool probe = false;
+    };
+
+    /// The holder is done. `used` of its tokens stay taken, which may be more than it was granted.
+    virtual void finish(const grant& what, std::size_t used) noexcept = 0;
+
+protected:
+    ~permit_source() = default;
+};
+
+} // namespace detail
+
+/// Tokens that were granted and are not accounted for yet.
+///
+/// A permit that is destroyed without `commit` or `settle` gives its tokens back, as if they had
+/// never been granted: the request was not sent. Until it is destroyed it is in flight for
+/// `limit::in_flight`, and while it is the probe after a pause the others wait for it.
+/// Movable; may outlive its limiter. Not safe to share between threads.
+class permit {
+public:
+    /// No tokens at all.
+    permit() = default;
+    permit(std::shared_ptr<detail::permit_source> source, const detail::permit_source::grant& what)
+        : source_{std::move(source)}, grant_{what}
+    {
+    }
+    permit(permit&& other) noexcept
+        : source_{std::move(other.source_)}, grant_{other.grant_}, used_{other.used_}
+    {
+    }
+    permit& operator=(permit&& other) noexcept
+    {
+        if (this != &other) {
+            finish();
+            source_ = std::move(other.source_);
+            grant_ = other.grant_;
+            used_ = other.used_;
+        }
+        return *this;
+    }
+    ~permit() { finish(); }
+
+    /// Whether there are tokens in it.
+    explicit operator bool() const noexcept { return source_ != nullptr; }
+
+    std::size_t tokens() const noexcept { return grant_.tokens; }
+
+    /// The tokens were used: what they stand for was sent.
+    void commit() noexcept { used_ = grant_.tokens; }
+
+    /// As `commit`, where the cost is known only now: what is less than was granted is given back,
+    /// what is more is owed and keeps those who wait waiting longer.
+    void settle(std::size_t actual) noexcept { used_ = actual; }
+
+private:
+    void finish() noexcept
+    {
+        if (source_)
+            std::exchange(source_, nullptr)->finish(grant_, used_);
+    }
+
+    std::shared_ptr<detail::permit_source> source_;
+    detail::permit_source::grant grant_;
+    std::size_t used_ = 0;
+};
+
+} // namespace headgate
+
+#endif

@@ -12,6 +12,9 @@
 #include <asio/io_context.hpp>
 #include <asio/signal_set.hpp>
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <chrono>
 #include <csignal>
 #include <exception>
@@ -62,7 +65,7 @@ headgate::extract_options make_options(const arguments& args)
 struct job {
     explicit job(asio::io_context& context, const arguments& args)
         : client{context, make_client_options(args)},
-          limiter{context, args.limits},
+          limiter{context, args.limits, args.credit},
           stream{headgate::extract(client, limiter, make_pager(args), make_options(args))},
           signals{context, SIGINT, SIGTERM},
           output{args.output}
@@ -150,11 +153,21 @@ int run(const arguments& args)
     return 0;
 }
 
+/// A standard stream that was closed must not be taken by the next socket: what is written to it
+/// has to fail.
+void occupy_standard_streams()
+{
+    for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+        if (::fcntl(stream, F_GETFD) < 0)
+            static_cast<void>(::open("/dev/null", O_RDONLY));
+}
+
 } // namespace
 
 int main(int argc, char* argv[])
 {
     std::signal(SIGPIPE, SIG_IGN);
+    occupy_standard_streams();
     try {
         if (const auto args = parse_arguments(argc, argv))
             return run(*args);

@@ -139,6 +139,16 @@ class Lists(Case):
         self.assertIn("standard output", stderr)
 
 
+    def test_closed_standard_streams_are_told(self):
+        for closed, status in [(">&-", 1), ("2>&-", 0), ("<&-", 0)]:
+            with self.subTest(closed=closed):
+                shell = f'"$0" "$@" {closed}'
+                process = subprocess.run(["sh", "-c", shell, EXTRACT, f"{self.url}/good", *FAST],
+                                         capture_output=True)
+                self.assertEqual(process.returncode, status, process.stderr)
+                self.assertEqual(process.stdout.count(b"\n"), 0 if status else 250)
+
+
 class Interrupted(Case):
     def interrupt(self, process):
         begin = time.monotonic()

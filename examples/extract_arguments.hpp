@@ -200,7 +200,8 @@ inline std::optional<arguments> parse_arguments(int argc, char* argv[])
         // A server that measures from one request to the next must not see those closer that were
         // sent late: what the interval has to spare is 1.5 % or more.
         const auto& last = result.limits.back();
-        result.credit = std::min(result.credit, last.period() / last.count() / 100);
+        result.credit =
+            std::min(result.credit, last.period() / static_cast<int>(last.count()) / 100);
         result.rate_text += (result.rate_text.empty() ? "" : " and ") + rate;
     }
     for (const std::string& header : headers)

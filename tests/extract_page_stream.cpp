@@ -5,6 +5,7 @@
 #include "support/run.hpp"
 
 #include <asio/detached.hpp>
+#include <asio/steady_timer.hpp>
 
 #include <memory>
 #include <set>
@@ -172,24 +173,46 @@ TEST_CASE("a server that fails for ever is left alone")
     CHECK(job.statistics.requests <= 100 + 8);
 }
 
-TEST_CASE("a server that says too many is given the pause it wants, by everyone")
+TEST_CASE("twenty refusals at once are one pause, for everyone, and then one goes first")
 {
-    int refused = 0;
-    run job{[&, good = numbers(100)](loopback_request request) -> answers {
-        if (std::stoi(request.query("offset")) >= 50 && refused < 5) {
-            ++refused;
+    using clock = std::chrono::steady_clock;
+    std::vector<clock::time_point> refused, after;
+    std::size_t waiting = 0, most_with_probe = 0;
+    run job{[&, good = numbers(1000)](loopback_request request) -> answers {
+        if (std::stoi(request.query("offset")) > 0 && refused.size() < 20) {
+            // All twenty are in flight before the first is refused.
+            ++waiting;
+            asio::steady_timer turn{co_await asio::this_coro::executor};
+            while (waiting < 20) {
+                turn.expires_after(1ms);
+                co_await turn.async_wait(asio::use_awaitable);
+            }
+            refused.push_back(clock::now());
             loopback_response refusal{429};
-            co_return refusal.header("Retry-After", "0.2");
+            co_return refusal.header("Retry-After", "0.3");
+        }
+        if (!refused.empty()) {
+            after.push_back(clock::now());
+            if (after.size() == 1) {
+                asio::steady_timer slow{co_await asio::this_coro::executor, 50ms};
+                co_await slow.async_wait(asio::use_awaitable);
+                most_with_probe = after.size();
+            }
         }
         auto answered = good(std::move(request));
         co_return co_await std::move(answered);
     }};
-    const auto outcome = job.all();
+    headgate::extract_options options;
+    const auto outcome = job.all(options.max_in_flight(20));
     INFO(outcome.reason());
     CHECK(outcome.complete());
-    CHECK(job.ids.size() == 100);
-    CHECK(job.statistics.http_429 == 5);
-    CHECK(job.statistics.retries == 5);
+    CHECK(std::set<int>(job.ids.begin(), job.ids.end()).size() == 1000);
+    CHECK(job.statistics.http_429 == 20);
+    CHECK(job.statistics.retries == 20);
+    CHECK(job.statistics.pauses == 1);
+    REQUIRE_FALSE(after.empty());
+    CHECK(after.front() - refused.front() >= 300ms);
+    CHECK(most_with_probe == 1);
 }
 
 TEST_CASE("a wait that is too long ends the run at once")

@@ -13,6 +13,7 @@ TEST_CASE("many refusals of one moment are one event")
     CHECK(policy.throttled(refusal, 0s, 10s) == 1s);
     for (int i = 1; i < 20; ++i) // sent before the first refusal was known
         CHECK(policy.throttled(refusal, 1s * i / 2, 10s) == 1s);
+    CHECK(policy.events() == 1);
     CHECK(policy.throttled(refusal, 11s, 12s) == 2s);
     CHECK(policy.throttled(refusal, 14s, 15s) == 4s);
     policy.succeeded(16s);
@@ -35,6 +36,8 @@ TEST_CASE("retries have a limit for each page and a budget for all")
     CHECK(policy.take(0));
     CHECK_FALSE(policy.take(0));
     CHECK_FALSE(retry_policy{0}.take(0));
+    CHECK(policy.may_repeat(2));
+    CHECK_FALSE(policy.may_repeat(3));
 }
 
 TEST_CASE("what may pass and what will not")

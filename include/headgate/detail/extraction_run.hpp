@@ -228,8 +228,8 @@ private:
             std::lock_guard lock{mutex_};
             statistics_.http_429 += response.status() == 429 ? 1 : 0;
             wait = retries_.throttled(response, sent, now());
-            again = retries_.take(tries);
-            ++statistics_.pauses;
+            again = retries_.may_repeat(tries);
+            statistics_.pauses = retries_.events();
         }
         const std::string status =
             "the server answered with status " + std::to_string(response.status());

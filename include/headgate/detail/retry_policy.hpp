@@ -62,6 +62,7 @@ public:
         if (sent >= last_event_) {
             last_event_ = now;
             level_ = std::min(level_ + 1, 7U);
+            ++events_;
         }
         const std::optional<time> told = http::retry_after(answer);
         if (told && *told > time::zero())
@@ -76,6 +77,13 @@ public:
         if (sent >= last_event_)
             level_ = 0;
     }
+
+    /// How many times the server said "too many", with all the requests in flight then as one.
+    std::uint64_t events() const noexcept { return events_; }
+
+    /// Whether a page that was refused by a server that is well may be tried once more. That costs
+    /// nothing of the budget: the pause is what protects the server.
+    bool may_repeat(unsigned tries) const noexcept { return tries < per_page_; }
 
     /// Whether the page may be tried once more after `tries` retries; takes that from the budget.
     bool take(unsigned tries) noexcept
@@ -102,6 +110,7 @@ private:
     double budget_;
     bool reached_ = false;
     unsigned level_ = 0;
+    std::uint64_t events_ = 0;
     time last_event_ = time::min();
     std::minstd_rand random_{std::random_device{}()};
 };

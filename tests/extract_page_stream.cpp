@@ -8,6 +8,7 @@
 #include <asio/steady_timer.hpp>
 
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -213,6 +214,27 @@ TEST_CASE("twenty refusals at once are one pause, for everyone, and then one goe
     REQUIRE_FALSE(after.empty());
     CHECK(after.front() - refused.front() >= 300ms);
     CHECK(most_with_probe == 1);
+}
+
+TEST_CASE("an answer that says nothing is left is heeded before anybody is refused")
+{
+    using clock = std::chrono::steady_clock;
+    std::optional<clock::time_point> told, next;
+    run job{[&, good = numbers(100)](loopback_request request) -> answers {
+        if (told && !next)
+            next = clock::now();
+        auto answered = good(std::move(request));
+        loopback_response answer = co_await std::move(answered);
+        if (!told) {
+            told = clock::now();
+            answer.header("RateLimit", "\"default\";r=0;t=1");
+        }
+        co_return answer;
+    }};
+    CHECK(job.all().complete());
+    REQUIRE(next);
+    CHECK(*next - *told >= 1s);
+    CHECK(job.ids.size() == 100);
 }
 
 TEST_CASE("a wait that is too long ends the run at once")

@@ -96,9 +96,20 @@ public:
     }
 
     /// As the constructors above, with the executor of an execution context.
-    template <std::derived_from<asio::execution_context> Context, class... Args>
-    explicit basic_async_limiter(Context& context, Args&&... args)
-        : basic_async_limiter(executor_type(context.get_executor()), std::forward<Args>(args)...)
+    template <std::derived_from<asio::execution_context> Context>
+    basic_async_limiter(Context& context, std::size_t count, duration period)
+        : basic_async_limiter(executor_type(context.get_executor()), count, period)
+    {
+    }
+    template <std::derived_from<asio::execution_context> Context>
+    basic_async_limiter(Context& context, const limit& allowed, duration credit = default_credit)
+        : basic_async_limiter(executor_type(context.get_executor()), allowed, credit)
+    {
+    }
+    template <std::derived_from<asio::execution_context> Context>
+    basic_async_limiter(Context& context, const std::vector<limit>& limits,
+                        duration credit = default_credit)
+        : basic_async_limiter(executor_type(context.get_executor()), limits, credit)
     {
     }
 

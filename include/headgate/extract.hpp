@@ -18,10 +18,10 @@ namespace headgate {
 /// As many workers as the limit can feed, up to `max_in_flight`, each take a page from the pager,
 /// reserve a place for it in the stream, wait for a token, fetch the page, parse it and deliver it.
 /// Pages come as they arrive, each record of the list once. A server that says "too many"
-/// (429, or 503 with Retry-After) has the limiter pause for as long as it asks: then one request
-/// goes first, and the others follow at the rate. Each try pays a token. A page that cannot be had
-/// ends the run; the pages that came before it are still delivered, and the outcome names it and
-/// says why.
+/// (429, or 503 with Retry-After), or that nothing is left, has the limiter pause for as long as it
+/// asks: then one request goes first, and the others follow at the rate. Each try pays a token. A
+/// page that cannot be had ends the run; the pages that came before it are still delivered, and the
+/// outcome names it and says why.
 ///
 /// Fetching starts at once, on the limiter's executor.
 ///

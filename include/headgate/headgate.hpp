@@ -10,6 +10,7 @@
 #include <headgate/extract_options.hpp>
 #include <headgate/http/client.hpp>
 #include <headgate/http/error.hpp>
+#include <headgate/http/rate_hint.hpp>
 #include <headgate/http/request.hpp>
 #include <headgate/http/response.hpp>
 #include <headgate/http/retry_after.hpp>

@@ -7,6 +7,7 @@
 #include <headgate/detail/retry_policy.hpp>
 #include <headgate/extract_options.hpp>
 #include <headgate/http/error.hpp>
+#include <headgate/http/rate_hint.hpp>
 #include <headgate/http/request.hpp>
 #include <headgate/http/response.hpp>
 #include <headgate/outcome.hpp>
@@ -203,6 +204,8 @@ private:
             stop(outcome_code::cancelled, printable(response.error_text()));
         if (failed == http::error::connect_failed || failed == http::error::resolve_failed)
             paid.settle(0); // the server has not seen it
+        if (!failed)
+            heed(response);
         if (!failed && retry_policy::is_throttled(response)) {
             pause(what, tries, response, sent);
             co_return false;
@@ -217,6 +220,17 @@ private:
         timer wait{limiter_.get_executor(), backoff(tries)};
         co_await wait.async_wait(asio::use_awaitable);
         co_return false;
+    }
+
+    /// Has everybody wait where an answer says that nothing is left of the limit. What a server
+    /// says only ever makes the caller's limit tighter; a wait that is longer than the caller
+    /// allows is for a refusal to end the run with.
+    void heed(const http::response& response)
+    {
+        const http::rate_hint hint = http::read_rate_hint(response);
+        if (hint.exhausted() && *hint.reset <= max_wait_)
+            limiter_.pause_until(clock::now() +
+                                 std::chrono::ceil<typename clock::duration>(*hint.reset));
     }
 
     /// Has everybody wait because the server said so.

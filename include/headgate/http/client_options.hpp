@@ -1,6 +1,7 @@
 #ifndef HEADGATE_HTTP_CLIENT_OPTIONS_HPP
 #define HEADGATE_HTTP_CLIENT_OPTIONS_HPP
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <limits>
@@ -63,10 +64,9 @@ public:
     /// @throws std::invalid_argument if it has a control character.
     client_options& user_agent(std::string name)
     {
-        for (const unsigned char c : name)
-            if (c < 0x20 || c == 0x7f)
-                throw std::invalid_argument{
-                    "http::client_options: user_agent has a control character"};
+        const auto is_control = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
+        if (std::any_of(name.begin(), name.end(), is_control))
+            throw std::invalid_argument{"http::client_options: user_agent has a control character"};
         user_agent_ = std::move(name);
         return *this;
     }

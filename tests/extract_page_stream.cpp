@@ -339,11 +339,3 @@ TEST_CASE("dropping the stream, the limiter or the client ends the run")
     job->server.close();
     job->context.run();
 }
-
-TEST_CASE("wrong options are refused")
-{
-    headgate::extract_options options;
-    CHECK_THROWS_WITH(options.records("results"), Catch::Contains("JSON Pointer"));
-    CHECK_THROWS_AS(options.max_in_flight(0), std::invalid_argument);
-    CHECK_THROWS_AS(options.max_pages(0), std::invalid_argument);
-}

@@ -23,7 +23,8 @@ class temporary_directory {
 public:
     temporary_directory()
     {
-        std::string name = (std::filesystem::temp_directory_path() / "headgate-XXXXXX").string();
+        std::string name = (std::filesystem::temp_directory_path() / "headgate-").string();
+        name += std::string(6, 'X'); // for mkdtemp to replace
         REQUIRE(::mkdtemp(name.data()));
         path_ = name;
     }

@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 build_packages=(cmake ninja-build g++ libasio-dev libcurl4-openssl-dev nlohmann-json3-dev
                 libcli11-dev)
 test_packages=(catch2 clang-19 libclang-rt-19-dev ccache python3-django
-               python3-djangorestframework nginx-light openssl)
+               haproxy python3-djangorestframework nginx-light openssl)
 
 install_missing() {
     local missing=()

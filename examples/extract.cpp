@@ -55,7 +55,10 @@ headgate::extract_options make_options(const arguments& args)
     options.records(args.records)
         .max_in_flight(args.max_in_flight)
         .retries(args.retries)
-        .max_wait(args.max_wait);
+        .max_wait(args.max_wait)
+        .adaptive(args.adaptive);
+    if (args.stall > args.stall.zero())
+        options.stall_after(args.stall);
     if (args.max_pages > 0)
         options.max_pages(args.max_pages);
     return options;
@@ -99,6 +102,14 @@ void write_stats(const std::string& file, const job& the)
 {
     const auto statistics = the.stream.statistics();
     const auto outcome = the.stream.outcome();
+    const auto seconds = [](std::optional<std::chrono::nanoseconds> time) {
+        return time ? nlohmann::json(std::chrono::duration<double>(*time).count())
+                    : nlohmann::json();
+    };
+    const auto number = [](const auto& value) {
+        return value ? nlohmann::json(*value) : nlohmann::json();
+    };
+    const auto& server = statistics.server;
     const nlohmann::ordered_json stats{
         {"outcome", to_string(outcome.code())},
         {"reason", outcome.reason()},
@@ -107,7 +118,14 @@ void write_stats(const std::string& file, const job& the)
         {"requests", statistics.requests},
         {"http_429", statistics.http_429},
         {"retries", statistics.retries},
+        {"refused", statistics.refused},
         {"pauses", statistics.pauses},
+        {"server_limit", number(server.limit)},
+        {"server_remaining", number(server.remaining)},
+        {"server_reset_s", seconds(server.reset)},
+        {"server_retry_after_s", seconds(server.retry_after)},
+        {"rate_share", statistics.rate_share},
+        {"in_flight_allowed", number(statistics.in_flight_allowed)},
         {"elapsed_s", std::chrono::duration<double>(statistics.elapsed).count()},
         {"peak_in_flight", statistics.peak_in_flight},
         {"records_written", the.output.records()},

@@ -41,6 +41,8 @@ struct arguments {
     std::uint64_t max_pages = 0;
     unsigned retries = 5;
     std::chrono::nanoseconds max_wait{};
+    std::chrono::nanoseconds stall{};
+    bool adaptive = false;
     std::vector<std::pair<std::string, std::string>> headers;
     std::string output = "-";
     std::string stats;
@@ -62,13 +64,12 @@ inline double parse_seconds(std::string text)
     return seconds;
 }
 
-/// "100/60s", "10/s" or "1000/h" as a limit.
+/// "100/60s", "10/s" or "1000/h" as limits: evenly spaced unless another kind is asked for.
 ///
-/// A server counts a request when it arrives, and no two take the same time to get there. So that
-/// it never sees more than it allows, what is sent in a period is spread over a little more than
-/// that.
-inline headgate::limit parse_rate(const std::string& text, const std::string& kind,
-                                  std::size_t burst)
+/// A server counts a request when it arrives, and no two take the same time to get there, so a
+/// window needs some slack.
+inline std::vector<headgate::limit> parse_rate(const std::string& text, const std::string& kind,
+                                               std::size_t burst)
 {
     using std::chrono::nanoseconds;
     const auto slash = text.find('/');
@@ -81,15 +82,12 @@ inline headgate::limit parse_rate(const std::string& text, const std::string& ki
     if (!unit.empty() && unit.find_first_of("0123456789") != 0)
         unit.insert(0, "1");
     try {
-        const double seconds = parse_seconds(unit);
-        const double slack = std::max(seconds * 0.015, std::min(0.05, seconds * 0.05));
-        const nanoseconds period{static_cast<nanoseconds::rep>(seconds * 1e9)};
-        const nanoseconds spread{static_cast<nanoseconds::rep>((seconds + slack) * 1e9)};
+        const nanoseconds period{static_cast<nanoseconds::rep>(parse_seconds(unit) * 1e9)};
         if (kind == "window")
-            return headgate::limit::window(count, spread);
+            return {headgate::limit::window(count, period).with_learned_slack(period / 10)};
         if (kind == "bucket")
-            return headgate::limit::bucket(count, period, burst > 0 ? burst : count);
-        return headgate::limit::paced(count, spread);
+            return {headgate::limit::bucket(count, period, burst > 0 ? burst : count)};
+        return headgate::limits_for_any_server(count, period);
     } catch (const std::exception& e) {
         throw bad_usage{"--rate " + text + ": " + e.what()};
     }
@@ -124,6 +122,7 @@ inline std::optional<arguments> parse_arguments(int argc, char* argv[])
     std::string kind = "paced";
     std::string timeout = "30s";
     std::string max_wait = "300s";
+    std::string stall;
     std::size_t in_flight = 0;
     std::string paginate = "offset";
     std::size_t burst = 0;
@@ -160,6 +159,9 @@ inline std::optional<arguments> parse_arguments(int argc, char* argv[])
         ->capture_default_str();
     app.add_option("--max-wait", max_wait, "Longest wait that the server may ask for")
         ->capture_default_str();
+    app.add_option("--stall", stall, "Give up when no page has come for this long");
+    app.add_flag("--adaptive", result.adaptive,
+                 "Find out what the server really allows, up to --rate and --max-in-flight");
     app.add_option("--timeout", timeout, "Longest time for one request")->capture_default_str();
     app.add_option("--max-page-bytes", result.max_page_bytes, "Largest page, after decompression")
         ->check(CLI::PositiveNumber)
@@ -196,12 +198,14 @@ inline std::optional<arguments> parse_arguments(int argc, char* argv[])
         throw bad_usage{"--burst needs --rate-kind bucket"};
 
     for (const std::string& rate : rates) {
-        result.limits.push_back(parse_rate(rate, kind, burst));
+        const auto limits = parse_rate(rate, kind, burst);
+        result.limits.insert(result.limits.end(), limits.begin(), limits.end());
         // A server that measures from one request to the next must not see those closer that were
-        // sent late: what the interval has to spare is 1.5 % or more.
-        const auto& last = result.limits.back();
-        result.credit =
-            std::min(result.credit, last.period() / static_cast<int>(last.count()) / 100);
+        // sent late. Where they are so close that the clock itself is later than that, no such
+        // server could be served anyway.
+        const auto interval = limits.front().period() / static_cast<int>(limits.front().count());
+        if (interval >= std::chrono::milliseconds{10})
+            result.credit = std::min(result.credit, interval / 100);
         result.rate_text += (result.rate_text.empty() ? "" : " and ") + rate;
     }
     for (const std::string& header : headers)
@@ -209,6 +213,8 @@ inline std::optional<arguments> parse_arguments(int argc, char* argv[])
     if (in_flight > 0)
         result.limits.push_back(headgate::limit::in_flight(in_flight));
     result.timeout = std::chrono::ceil<std::chrono::milliseconds>(parse_time("--timeout", timeout));
+    if (!stall.empty())
+        result.stall = parse_time("--stall", stall);
     result.max_wait = parse_time("--max-wait", max_wait);
     return result;
 }

@@ -2,6 +2,7 @@
 #define HEADGATE_ASYNC_LIMITER_HPP
 
 #include <headgate/detail/limiter_core.hpp>
+#include <headgate/detail/limiter_statistics.hpp>
 #include <headgate/error.hpp>
 #include <headgate/limit.hpp>
 #include <headgate/permit.hpp>
@@ -197,6 +198,9 @@ public:
     /// place and of the same kind; who waits keeps its turn at its new time, or fails with
     /// `error::exceeds_limit` if it has asked for more than there can be now.
     void set_limits(const std::vector<limit>& limits) { core_->set_limits(limits); }
+
+    /// The limits that are enforced now.
+    std::vector<limit> limits() const { return core_->limits(); }
 
     /// Completes all who wait, and all who come later, with `error::closed`.
     void close() { core_->close(error::closed); }

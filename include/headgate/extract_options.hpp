@@ -2,15 +2,22 @@
 #define HEADGATE_EXTRACT_OPTIONS_HPP
 
 #include <headgate/detail/json_pointer.hpp>
+#include <headgate/http/request.hpp>
+#include <headgate/http/response.hpp>
 
 #include <nlohmann/json.hpp>
+
+#include <asio/awaitable.hpp>
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <limits>
+#include <optional>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 namespace headgate {
 
@@ -55,7 +62,8 @@ public:
     /// How often a page is tried again after a failure that may pass: a lost connection, a timeout,
     /// a body that is cut, a status such as 500 or 503, and 429. 5 unless set. All pages share a
     /// budget of twice as many, to which every ten good pages add one, so that a server that is
-    /// down is left alone. Only requests that may be repeated are: GET and HEAD.
+    /// down is left alone. Only requests that may be repeated are: GET and HEAD. A refusal (429) is
+    /// not counted for a page as long as others come.
     extract_options& retries(unsigned times) noexcept
     {
         retries_ = times;
@@ -75,9 +83,89 @@ public:
     }
     std::chrono::nanoseconds max_wait() const noexcept { return max_wait_; }
 
+    /// Ends the run as `outcome_code::stalled` when requests have been tried for that long and no
+    /// page has come. A wait that the server asks for does not count. No limit unless set: retries
+    /// and timeouts end a run too.
+    /// @throws std::invalid_argument if not positive.
+    extract_options& stall_after(std::chrono::nanoseconds time)
+    {
+        if (time <= time.zero())
+            throw std::invalid_argument{"headgate::extract_options: stall_after is not positive"};
+        stall_after_ = time;
+        return *this;
+    }
+    std::optional<std::chrono::nanoseconds> stall_after() const noexcept { return stall_after_; }
+
+    /// Finds the rate and the number in flight that the server allows where they are less than the
+    /// caller's limits and `max_in_flight`: both start at the top and in the small, go down when
+    /// the server refuses, once for each burst of refusals, and up again as it allows (additive
+    /// increase, multiplicative decrease). The limiter gets its own limits back at the end.
+    extract_options& adaptive(bool on) noexcept
+    {
+        adaptive_ = on;
+        return *this;
+    }
+    bool adaptive() const noexcept { return adaptive_; }
+
+    /// Lets a limit that the server tells with RateLimit-Policy take the place of the caller's,
+    /// also where it is looser. Otherwise what a server tells only makes the limits tighter.
+    extract_options& trust_server(bool on) noexcept
+    {
+        trust_server_ = on;
+        return *this;
+    }
+    bool trust_server() const noexcept { return trust_server_; }
+
+    /// Repeats requests after a failure whatever their method. Otherwise only GET and HEAD are.
+    extract_options& repeat_any_method(bool on) noexcept
+    {
+        repeat_any_method_ = on;
+        return *this;
+    }
+    bool repeat_any_method() const noexcept { return repeat_any_method_; }
+
+    /// Says which answers mean "too many" beyond those that say so by their status: 429, 503 with
+    /// Retry-After, 403 with Retry-After or with a limit that has nothing left. For an API that
+    /// throttles inside a 200. Called from any thread of the limiter's executor, for every answer.
+    extract_options& throttled_if(std::function<bool(const http::response&)> is_throttled)
+    {
+        throttled_if_ = std::move(is_throttled);
+        return *this;
+    }
+    const std::function<bool(const http::response&)>& throttled_if() const noexcept
+    {
+        return throttled_if_;
+    }
+
+    /// Called for each request before it is sent, also for each retry, to add what changes during
+    /// a run, such as a token. Called by one worker at a time.
+    extract_options& prepare(std::function<void(http::request&)> add)
+    {
+        prepare_ = std::move(add);
+        return *this;
+    }
+    const std::function<void(http::request&)>& prepare() const noexcept { return prepare_; }
+
+    /// Called when the server answers 401, to get the credentials that `prepare` then adds. It is
+    /// called once however many requests are refused; they are sent again when it is done. If it
+    /// throws, or what was sent after it is answered 401 again, the page has failed.
+    extract_options& refresh(std::function<asio::awaitable<void>()> get_credentials)
+    {
+        refresh_ = std::move(get_credentials);
+        return *this;
+    }
+    const std::function<asio::awaitable<void>()>& refresh() const noexcept { return refresh_; }
+
 private:
     nlohmann::json::json_pointer records_{"/results"};
     unsigned retries_ = 5;
+    bool adaptive_ = false;
+    bool trust_server_ = false;
+    bool repeat_any_method_ = false;
+    std::optional<std::chrono::nanoseconds> stall_after_;
+    std::function<bool(const http::response&)> throttled_if_;
+    std::function<void(http::request&)> prepare_;
+    std::function<asio::awaitable<void>()> refresh_;
     std::chrono::nanoseconds max_wait_ = std::chrono::seconds{300};
     std::size_t max_in_flight_ = 64;
     std::uint64_t max_pages_ = std::numeric_limits<std::uint64_t>::max();

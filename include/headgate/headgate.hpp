@@ -15,6 +15,7 @@
 #include <headgate/http/response.hpp>
 #include <headgate/http/retry_after.hpp>
 #include <headgate/http/url.hpp>
+#include <headgate/keyed_limiter.hpp>
 #include <headgate/limit.hpp>
 #include <headgate/outcome.hpp>
 #include <headgate/page.hpp>

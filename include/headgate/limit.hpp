@@ -1,12 +1,15 @@
 #ifndef HEADGATE_LIMIT_HPP
 #define HEADGATE_LIMIT_HPP
 
+#include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 namespace headgate {
 
@@ -60,12 +63,45 @@ public:
         return limit{kind::paced, count, period, 1};
     }
 
+    /// The same limit for a server that counts a request up to `late` later after it was granted
+    /// here than it counts another, because of the way there. Nothing that varies by no more than
+    /// that can make it count more than it allows.
+    ///
+    /// Windows become arrival-safe: a grant comes back one period after its request can no longer
+    /// arrive, which is when its permit ends (so after its answer) or `late` after the grant,
+    /// whichever comes first. Of a window that costs the share min(late, answer time) / period at
+    /// most. Paced limits and buckets spread `count` over `period + late`.
+    /// @throws std::invalid_argument if `late` is negative or more than `max_period`.
+    limit with_slack(duration late) const { return with_slack(late, false); }
+
+    /// As `with_slack`, at a lower price: a window learns how long a round trip takes at least, and
+    /// takes what an answer took longer than that for the most that its request can have been late.
+    /// As long as no round trip has been as short as they can be it may be wrong by the difference.
+    /// @throws std::invalid_argument if `at_most` is negative or more than `max_period`.
+    limit with_learned_slack(duration at_most) const { return with_slack(at_most, true); }
+
     /// At most `count` at the same time. What takes part in it is a `permit`, from when it is
     /// granted until it is destroyed; so a limiter with such a limit gives permits only.
     /// @throws std::invalid_argument if `count` is zero or out of range.
     static limit in_flight(std::size_t count)
     {
         return limit{kind::in_flight, count, duration{1}, count};
+    }
+
+    /// The same at a share of the rate, more than 0 and at most 1: its period is longer.
+    /// `kind::in_flight` stays as it is.
+    /// @throws std::invalid_argument if the share is out of range.
+    limit slowed(double share) const
+    {
+        if (!(share > 0 && share <= 1))
+            throw std::invalid_argument{"headgate::limit: share is " + std::to_string(share) +
+                                        ", must be more than 0 and at most 1"};
+        limit result{*this};
+        if (kind_ != kind::in_flight)
+            result.period_ = duration{static_cast<duration::rep>(
+                std::min(static_cast<double>(max_period.count()),
+                         std::ceil(static_cast<double>(period_.count()) / share)))};
+        return result;
     }
 
     kind type() const noexcept { return kind_; }
@@ -76,6 +112,12 @@ public:
 
     /// The most that can be granted at one instant, and so the most that one acquire can ask for.
     std::size_t burst() const noexcept { return burst_; }
+
+    /// How much later than another a request may be counted by the server; 0 unless stated.
+    duration slack() const noexcept { return slack_; }
+
+    /// Whether the slack is what it is at most, and less is learned from answers.
+    bool learns_slack() const noexcept { return learns_slack_; }
 
     friend bool operator==(const limit&, const limit&) = default;
 
@@ -99,13 +141,43 @@ private:
                                         " would take longer than three years to refill"};
     }
 
+    limit with_slack(duration late, bool learns) const
+    {
+        if (late < duration::zero() || late > max_period)
+            throw std::invalid_argument{"headgate::limit: slack is " +
+                                        std::to_string(late.count()) +
+                                        " ns, must be 0 to 366 days"};
+        limit result{*this};
+        result.slack_ = late;
+        result.learns_slack_ = learns;
+        return result;
+    }
+
     static constexpr duration::rep max_refill = duration{std::chrono::hours{3 * 366 * 24}}.count();
 
     kind kind_;
     std::size_t count_;
     duration period_;
     std::size_t burst_;
+    duration slack_{0};
+    bool learns_slack_ = false;
 };
+
+/// What to keep to where it is not known how the server counts: limits that use 98 % of `count` per
+/// `period` and that no common kind of server refuses, be it a sliding log, a counter of two
+/// windows, a fixed window, a token bucket or a leaky one.
+///
+/// Requests are spaced evenly, over 1.8 % more than the period: an even stream looks the same to
+/// all of them. Where the period is short that may be less than requests vary on their way, so
+/// there is a window behind it that learns from the answers how late each can have been, up to
+/// 2.8 % of the period.
+inline std::vector<limit> limits_for_any_server(std::size_t count, limit::duration period)
+{
+    std::vector<limit> result{limit::paced(count, period).with_slack(period / 1000 * 18)};
+    if (period < std::chrono::minutes{1})
+        result.push_back(limit::window(count, period).with_learned_slack(period / 1000 * 28));
+    return result;
+}
 
 } // namespace headgate
 

@@ -16,6 +16,7 @@ enum class outcome_code {
     count_mismatch, ///< the list ended before the number of records the server told of
     page_cap,       ///< the caller's limit on pages was reached before the end
     wait_too_long,  ///< the server asked for a longer wait than the caller allows
+    stalled,        ///< no page came for as long as the caller allows
     cancelled,      ///< the caller stopped it, or closed the limiter
 };
 
@@ -35,6 +36,8 @@ constexpr std::string_view to_string(outcome_code code) noexcept
         return "page_cap";
     case outcome_code::wait_too_long:
         return "wait_too_long";
+    case outcome_code::stalled:
+        return "stalled";
     case outcome_code::cancelled:
         return "cancelled";
     }

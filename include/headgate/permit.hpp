@@ -18,6 +18,7 @@ public:
         std::size_t tokens = 0;
         std::chrono::nanoseconds at{0};
         bool probe = false;
+        bool shared_probe = false; ///< the same for the limit that the keys of a limiter share
     };
 
     /// The holder is done. `used` of its tokens stay taken, which may be more than it was granted.

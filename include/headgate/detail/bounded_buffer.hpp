@@ -2,12 +2,12 @@
 #define HEADGATE_DETAIL_BOUNDED_BUFFER_HPP
 
 #include <headgate/detail/buffer_waiters.hpp>
+#include <headgate/detail/clock_timer.hpp>
 #include <headgate/detail/intrusive_list.hpp>
 #include <headgate/detail/shutdown_service.hpp>
 #include <headgate/detail/waiter.hpp>
 #include <headgate/error.hpp>
 
-#include <asio/basic_waitable_timer.hpp>
 #include <asio/error.hpp>
 
 #include <cstddef>
@@ -33,7 +33,7 @@ class bounded_buffer final : public shutdown_target {
     static_assert(std::is_nothrow_move_constructible_v<T>,
                   "an item is handed on by moving it, which must not fail half-way");
 
-    using timer = asio::basic_waitable_timer<Clock, asio::wait_traits<Clock>, Executor>;
+    using timer = clock_timer<Clock, Executor>;
 
 public:
     using value_type = T;
@@ -55,7 +55,7 @@ public:
     }
 
     bounded_buffer(const Executor& executor, std::size_t capacity)
-        : executor_{executor}, capacity_{capacity}, timer_{std::in_place, executor}
+        : executor_{executor}, capacity_{capacity}
     {
     }
 
@@ -393,12 +393,15 @@ private:
 
     void arm()
     {
-        if (!timer_)
+        if (abandoned_)
             return;
         if (deadlines_.empty()) {
-            timer_->cancel();
+            if (timer_)
+                timer_->cancel();
             return;
         }
+        if (!timer_)
+            timer_.emplace(executor_);
         timer_->expires_at(deadlines_.begin()->first);
         timer_->async_wait([self = this->weak_from_this()](std::error_code failed) {
             if (failed)

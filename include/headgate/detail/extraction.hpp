@@ -1,6 +1,7 @@
 #ifndef HEADGATE_DETAIL_EXTRACTION_HPP
 #define HEADGATE_DETAIL_EXTRACTION_HPP
 
+#include <headgate/detail/rate_control.hpp>
 #include <headgate/outcome.hpp>
 #include <headgate/page.hpp>
 #include <headgate/result_channel.hpp>
@@ -21,7 +22,11 @@ struct extract_statistics {
     std::uint64_t requests = 0;          ///< requests that were sent
     std::uint64_t http_429 = 0;          ///< answers "429 Too Many Requests"
     std::uint64_t retries = 0;           ///< requests that repeated one that had failed
-    std::uint64_t pauses = 0;            ///< times the server had everybody wait
+    std::uint64_t refused = 0;           ///< answers that said "too many", also by other statuses
+    std::uint64_t pauses = 0;            ///< times the server refused; many at once are one
+    server_limit_report server;          ///< what it has said of its limit
+    double rate_share = 1;               ///< share of the limiter's rate that is used, if adaptive
+    std::optional<std::size_t> in_flight_allowed; ///< what is allowed in flight, if adaptive
     std::size_t in_flight = 0;           ///< requests that wait for their answer now
     std::size_t peak_in_flight = 0;      ///< the most of them there ever were
     std::chrono::nanoseconds elapsed{0}; ///< since the start, until the end

@@ -1,15 +1,20 @@
 #ifndef HEADGATE_DETAIL_EXTRACTION_RUN_HPP
 #define HEADGATE_DETAIL_EXTRACTION_RUN_HPP
 
+#include <headgate/async_limiter.hpp>
 #include <headgate/detail/asio.hpp>
+#include <headgate/detail/clock_timer.hpp>
 #include <headgate/detail/extraction.hpp>
+#include <headgate/detail/flight.hpp>
 #include <headgate/detail/page_parser.hpp>
+#include <headgate/detail/rate_control.hpp>
 #include <headgate/detail/retry_policy.hpp>
+#include <headgate/detail/stall_watch.hpp>
 #include <headgate/extract_options.hpp>
 #include <headgate/http/error.hpp>
-#include <headgate/http/rate_hint.hpp>
 #include <headgate/http/request.hpp>
 #include <headgate/http/response.hpp>
+#include <headgate/limit.hpp>
 #include <headgate/outcome.hpp>
 #include <headgate/page.hpp>
 #include <headgate/paging/pager.hpp>
@@ -19,11 +24,11 @@
 
 #include <asio/any_io_executor.hpp>
 #include <asio/awaitable.hpp>
-#include <asio/basic_waitable_timer.hpp>
 #include <asio/error.hpp>
 #include <asio/use_awaitable.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -37,12 +42,6 @@
 
 namespace headgate::detail {
 
-/// Ends a run; where it is thrown the outcome has been noted already.
-class run_ended : public std::exception {
-public:
-    const char* what() const noexcept override { return "the extraction has ended"; }
-};
-
 /// One extraction: the pager plans, the queue hands out, the workers fetch and parse, the channel
 /// delivers. Kept alive by its workers and by the stream.
 template <class Client, class Limiter, class Pager>
@@ -53,8 +52,9 @@ class extraction_run final
     using position = typename Pager::position;
 
     using time = std::chrono::nanoseconds;
-    using timer = asio::basic_waitable_timer<clock, asio::wait_traits<clock>,
-                                             typename Limiter::executor_type>;
+    using timer = clock_timer<clock, typename Limiter::executor_type>;
+
+    using stall_watch_type = stall_watch<clock, typename Limiter::executor_type>;
 
     struct task {
         std::uint64_t index;
@@ -80,9 +80,9 @@ public:
           limiter_{std::move(limiter)},
           pager_{std::move(pager)},
           parser_{options.records()},
-          max_pages_{options.max_pages()},
-          max_wait_{options.max_wait()},
-          retries_{options.retries()},
+          options_{options},
+          control_{options, limiter_.limits()},
+          renewing_{limiter_.get_executor(), limit::in_flight(1)},
           tasks_{limiter_.get_executor(), options.max_in_flight()},
           pool_{limiter_.get_executor(), options.max_in_flight()}
     {
@@ -91,7 +91,17 @@ public:
     void start()
     {
         plan();
+        if (const auto limits = control_.first_limits())
+            limiter_.set_limits(*limits);
         auto self = this->shared_from_this();
+        if (const auto longest = options_.stall_after()) {
+            stall_watch_ = std::make_shared<stall_watch_type>(
+                limiter_.get_executor(), *longest, [weak = this->weak_from_this()] {
+                    if (const auto run = weak.lock())
+                        run->stalled();
+                });
+            stall_watch_->start();
+        }
         auto work = [self](worker_pool::worker me) { return self->fetch_pages(me); };
         pool_.async_run(std::move(work), [self](std::exception_ptr e) { self->finish(e); });
     }
@@ -106,6 +116,10 @@ public:
     {
         std::lock_guard lock{mutex_};
         extract_statistics result = statistics_;
+        result.pauses = control_.retries().events();
+        result.server = control_.report();
+        result.rate_share = control_.rate_share();
+        result.in_flight_allowed = control_.in_flight();
         result.elapsed = (finished_ ? *finished_ : clock::now()) - started_;
         if constexpr (requires { pager_.expected(); })
             result.total = pager_.expected();
@@ -113,29 +127,6 @@ public:
     }
 
 private:
-    /// Counts a request as in flight.
-    class flight {
-    public:
-        flight(extraction_run& run, bool again) : run_{run}
-        {
-            std::lock_guard lock{run_.mutex_};
-            auto& all = run_.statistics_;
-            ++all.requests;
-            all.retries += again ? 1 : 0;
-            all.peak_in_flight = std::max(all.peak_in_flight, ++all.in_flight);
-        }
-        flight(const flight&) = delete;
-        flight& operator=(const flight&) = delete;
-        ~flight()
-        {
-            std::lock_guard lock{run_.mutex_};
-            --run_.statistics_.in_flight;
-        }
-
-    private:
-        extraction_run& run_;
-    };
-
     /// Moves what the pager knows to ask for into the queue, as far as there is room.
     void plan()
     {
@@ -145,9 +136,9 @@ private:
                 std::optional<position> where = pager_.next();
                 if (!where)
                     break;
-                if (next_index_ == max_pages_) {
+                if (next_index_ == options_.max_pages()) {
                     note_locked(outcome_code::page_cap,
-                                "stopped after " + std::to_string(max_pages_) +
+                                "stopped after " + std::to_string(options_.max_pages()) +
                                     " pages, the most allowed; the list goes on");
                     tasks_.close();
                     return;
@@ -164,13 +155,23 @@ private:
         }
     }
 
+    /// What has been tried for a page.
+    struct effort {
+        unsigned tries = 0;          ///< that came to nothing
+        unsigned refusals = 0;       ///< of those, "too many" since another page came
+        std::uint64_t pages = 0;     ///< how many had come then
+        unsigned credentials = 0;    ///< those that the last request was sent with
+        bool renewed = false;        ///< credentials were renewed for it
+        std::optional<typename stall_watch_type::attempt> watched;
+    };
+
     asio::awaitable<void> fetch_pages(worker_pool::worker me)
     {
         while (auto next = co_await tasks_.async_pop(asio::use_awaitable)) {
             plan();
             auto place = co_await pages_.async_reserve(asio::use_awaitable);
-            for (unsigned tries = 0;; ++tries) {
-                const bool fetched = co_await fetch(*next, tries, me, place);
+            for (effort so_far;; ++so_far.tries) {
+                const bool fetched = co_await fetch(*next, so_far, me, place);
                 if (fetched)
                     break;
             }
@@ -179,7 +180,7 @@ private:
     }
 
     /// One try for a page; false if there is to be another.
-    asio::awaitable<bool> fetch(const task& what, unsigned tries, const worker_pool::worker& me,
+    asio::awaitable<bool> fetch(const task& what, effort& so_far, const worker_pool::worker& me,
                                 extraction::channel::place& place)
     {
         auto granted = co_await limiter_.async_acquire_permit(1, as_tuple(asio::use_awaitable));
@@ -187,13 +188,16 @@ private:
             stop(outcome_code::cancelled, "limiter: " + std::get<0>(granted).message());
         permit paid = std::move(std::get<1>(granted));
         const auto busy = me.in_flight();
-        http::request request = make_request(what);
-        const bool repeatable = request.method() == "GET" || request.method() == "HEAD";
+        if (stall_watch_ && so_far.tries == 0)
+            so_far.watched.emplace(stall_watch_);
+        http::request request = make_request(what, so_far);
+        const bool repeatable = options_.repeat_any_method() || request.method() == "GET" ||
+                                request.method() == "HEAD";
         const time sent = now();
         std::error_code failed;
         http::response response;
         {
-            const flight counted{*this, tries > 0};
+            const flight counted{mutex_, statistics_, so_far.tries > 0};
             paid.commit();
             auto answer =
                 co_await client_.async_send(std::move(request), as_tuple(asio::use_awaitable));
@@ -204,86 +208,118 @@ private:
             stop(outcome_code::cancelled, printable(response.error_text()));
         if (failed == http::error::connect_failed || failed == http::error::resolve_failed)
             paid.settle(0); // the server has not seen it
-        if (!failed)
-            heed(response);
-        if (!failed && retry_policy::is_throttled(response)) {
-            pause(what, tries, response, sent);
+        if (!failed && is_refused(what, so_far, response, sent))
+            co_return false;
+        if (response.status() == 401 && options_.refresh() && !so_far.renewed) {
+            so_far.renewed = true;
+            paid = permit{};
+            co_await renew_credentials(what, so_far);
             co_return false;
         }
         std::optional<failure> wrong = failed ? failure{response.error_text(), may_pass(failed)}
                                               : deliver(what, response, sent, place);
         if (!wrong)
             co_return true;
-        if (!repeatable || !wrong->may_pass || !take_retry(tries))
-            page_failed(what, wrong->reason, tries);
+        if (!repeatable || !wrong->may_pass || !take_retry(so_far.tries))
+            page_failed(what, wrong->reason, so_far.tries);
         paid = permit{};
-        timer wait{limiter_.get_executor(), backoff(tries)};
+        timer wait{limiter_.get_executor(), backoff(so_far.tries)};
         co_await wait.async_wait(asio::use_awaitable);
         co_return false;
     }
 
-    /// Has everybody wait where an answer says that nothing is left of the limit. What a server
-    /// says only ever makes the caller's limit tighter; a wait that is longer than the caller
-    /// allows is for a refusal to end the run with.
-    void heed(const http::response& response)
+    /// Does what an answer says of the limit: others wait, or the limits change. True if it says
+    /// that this request was too many.
+    bool is_refused(const task& what, effort& so_far, const http::response& response, time sent)
     {
-        const http::rate_hint hint = http::read_rate_hint(response);
-        if (hint.exhausted() && *hint.reset <= max_wait_)
-            limiter_.pause_until(clock::now() +
-                                 std::chrono::ceil<typename clock::duration>(*hint.reset));
-    }
-
-    /// Has everybody wait because the server said so.
-    void pause(const task& what, unsigned tries, const http::response& response, time sent)
-    {
-        time wait{0};
-        bool again = false;
+        rate_control::reaction reaction;
+        bool again = true;
         {
             std::lock_guard lock{mutex_};
             statistics_.http_429 += response.status() == 429 ? 1 : 0;
-            wait = retries_.throttled(response, sent, now());
-            again = retries_.may_repeat(tries);
-            statistics_.pauses = retries_.events();
+            reaction = control_.heard(response, sent, now(), statistics_.in_flight);
+            if (reaction.refused) {
+                ++statistics_.refused;
+                if (std::exchange(so_far.pages, control_.retries().successes()) != so_far.pages)
+                    so_far.refusals = 0;
+                again = control_.retries().may_repeat(so_far.refusals++);
+            }
+            if (reaction.limits)
+                limiter_.set_limits(*reaction.limits);
         }
-        const std::string status =
-            "the server answered with status " + std::to_string(response.status());
-        if (wait > max_wait_)
-            stop(outcome_code::wait_too_long,
-                 name(what) + status + " and wants a wait of " +
-                     std::to_string(std::chrono::ceil<std::chrono::seconds>(wait).count()) +
-                     " s, more than the " +
-                     std::to_string(std::chrono::floor<std::chrono::seconds>(max_wait_).count()) +
-                     " s allowed");
-        if (!again)
-            page_failed(what, status, tries);
-        limiter_.pause_until(clock::now() + std::chrono::ceil<typename clock::duration>(wait));
+        const time wait = reaction.wait.value_or(time{0});
+        if (reaction.refused) {
+            const std::string status =
+                "the server answered with status " + std::to_string(response.status());
+            using std::chrono::seconds;
+            if (wait > options_.max_wait())
+                stop(outcome_code::wait_too_long,
+                     name(what) + status + " and wants a wait of " +
+                         std::to_string(std::chrono::ceil<seconds>(wait).count()) +
+                         " s, more than the " +
+                         std::to_string(std::chrono::floor<seconds>(options_.max_wait()).count()) +
+                         " s allowed");
+            if (!again)
+                page_failed(what, status, so_far.tries);
+        }
+        if (reaction.wait) {
+            const auto until =
+                clock::now() + std::chrono::ceil<typename clock::duration>(wait);
+            limiter_.pause_until(until);
+            if (stall_watch_)
+                stall_watch_->progress(until);
+        }
+        return reaction.refused;
+    }
+
+    /// Has the caller get new credentials, unless somebody else has done so since `so_far` was sent.
+    asio::awaitable<void> renew_credentials(const task& what, const effort& so_far)
+    {
+        auto turn = co_await renewing_.async_acquire_permit(1, asio::use_awaitable);
+        if (credentials_ == so_far.credentials) {
+            try {
+                auto renewed = options_.refresh()();
+                co_await std::move(renewed);
+            } catch (const std::exception& e) {
+                page_failed(what, std::string{"getting new credentials: "} + e.what(), 0);
+            }
+            ++credentials_;
+        }
     }
 
     bool may_pass(std::error_code failed) const
     {
         std::lock_guard lock{mutex_};
-        return retries_.may_pass(failed);
+        return control_.retries().may_pass(failed);
     }
 
     bool take_retry(unsigned tries)
     {
         std::lock_guard lock{mutex_};
-        return retries_.take(tries);
+        return control_.retries().take(tries);
     }
 
     time backoff(unsigned tries)
     {
         std::lock_guard lock{mutex_};
-        return retries_.backoff(tries);
+        return control_.retries().backoff(tries);
     }
 
     time now() const { return std::chrono::floor<time>(clock::now() - started_); }
 
-    http::request make_request(const task& what)
+    http::request make_request(const task& what, effort& so_far)
     {
         try {
-            std::lock_guard lock{mutex_};
-            return pager_.request(what.where);
+            std::optional<http::request> result;
+            {
+                std::lock_guard lock{mutex_};
+                result.emplace(pager_.request(what.where));
+            }
+            std::lock_guard lock{preparing_};
+            so_far.credentials = credentials_;
+            if (options_.prepare())
+                options_.prepare()(*result);
+            return std::move(*result);
         } catch (const std::exception& e) {
             page_failed(what, e.what(), 0);
         }
@@ -301,7 +337,9 @@ private:
                 what.where, paging::page_content{response, parsed.document, parsed.records.size()});
             if (kept < parsed.records.size())
                 parsed.records.resize(kept);
-            retries_.succeeded(sent);
+            control_.retries().succeeded(sent);
+            if (stall_watch_)
+                stall_watch_->progress(clock::now());
             ++statistics_.pages;
             statistics_.records += parsed.records.size();
             result.emplace(what.index, pager_.describe(what.where), std::move(parsed.records));
@@ -347,6 +385,13 @@ private:
             outcome_ = outcome{code, std::move(reason)};
     }
 
+    void stalled()
+    {
+        const std::chrono::duration<double> longest = *options_.stall_after();
+        note(outcome_code::stalled, "no page came for " + std::to_string(longest.count()) + " s");
+        pool_.cancel();
+    }
+
     void finish(const std::exception_ptr& thrown)
     {
         if (thrown) {
@@ -361,7 +406,11 @@ private:
             std::lock_guard lock{mutex_};
             finished_ = clock::now();
             result = outcome_;
+            if (const auto limits = control_.last_limits())
+                limiter_.set_limits(*limits);
         }
+        if (stall_watch_)
+            stall_watch_->stop();
         pages_.close(std::move(result));
     }
 
@@ -370,11 +419,14 @@ private:
     mutable std::mutex mutex_;
     Pager pager_;
     const page_parser parser_;
-    const std::uint64_t max_pages_;
-    const time max_wait_;
-    retry_policy retries_;
-    work_queue<task> tasks_;
+    const extract_options options_;
+    rate_control control_;
+    basic_async_limiter<clock, typename Limiter::executor_type> renewing_;
+    std::atomic<unsigned> credentials_ = 0;
+    std::mutex preparing_;
+    basic_work_queue<task, clock> tasks_;
     worker_pool pool_;
+    std::shared_ptr<stall_watch_type> stall_watch_;
 
     std::optional<task> planned_;
     std::uint64_t next_index_ = 0;

@@ -35,7 +35,7 @@ public:
             longest_ = std::max(longest_, each.period());
             interval_ = std::max(
                 interval_,
-                time{(each.period().count() - 1) / static_cast<time::rep>(each.count()) + 1});
+                time{(each.period().count() + each.slack().count() - 1) / static_cast<time::rep>(each.count()) + 1});
         }
     }
 
@@ -44,6 +44,8 @@ public:
     void adopt(const limit_set& before, time now)
     {
         in_flight_ = before.in_flight_;
+        answers_ = before.answers_;
+        fastest_ = before.fastest_;
         for (std::size_t i = 0; i < std::min(states_.size(), before.states_.size()); ++i) {
             const auto* log = std::get_if<sliding_log>(&before.states_[i]);
             const auto* bucket = std::get_if<token_bucket>(&before.states_[i]);
@@ -56,6 +58,9 @@ public:
 
     /// The most tokens that can ever be granted at once.
     std::size_t most() const noexcept { return most_; }
+
+    /// Whether everything is allowed.
+    bool empty() const noexcept { return most_ == std::numeric_limits<std::size_t>::max(); }
 
     /// Whether tokens are in flight until they are released.
     bool counts_in_flight() const noexcept
@@ -95,36 +100,34 @@ public:
         }
     }
 
-    /// `n` tokens are no longer in flight.
-    void release(std::size_t n) noexcept { in_flight_ -= std::min(n, in_flight_); }
-
-    /// Gives back `n` tokens that were taken at `at`, for rates only.
-    void refund(std::size_t n, time at) noexcept
+    /// `n` tokens that were taken at `at` are no longer in flight, and `used` of them stay taken,
+    /// which may be more than there were.
+    void finish(std::size_t n, std::size_t used, time at, time now)
     {
-        for (auto& state : states_) {
-            if (auto* bucket = std::get_if<token_bucket>(&state))
-                bucket->refund(n);
-            else
-                std::get<sliding_log>(state).refund(n, at);
+        in_flight_ -= std::min(n, in_flight_);
+        if (used > 0) {
+            fastest_ = std::min(fastest_, now - at);
+            answers_ += answers_ < enough_answers ? 1 : 0;
         }
-    }
-
-    /// Takes `n` more tokens for what turned out dearer, whether they are there or not.
-    void owe(std::size_t n, time now)
-    {
+        const time fastest = answers_ < enough_answers ? time{0} : fastest_;
         for (auto& state : states_) {
             if (auto* bucket = std::get_if<token_bucket>(&state))
-                bucket->owe(n, now);
+                bucket->finish(n, used, now);
             else
-                std::get<sliding_log>(state).charge(n, now);
+                std::get<sliding_log>(state).finish(n, used, at, now, fastest);
         }
     }
 
 private:
+    /// The first round trips open connections and are no measure for those that follow.
+    static constexpr int enough_answers = 16;
+
     std::vector<std::variant<token_bucket, sliding_log>> states_;
     std::size_t most_ = std::numeric_limits<std::size_t>::max();
     std::size_t most_in_flight_ = std::numeric_limits<std::size_t>::max();
     std::size_t in_flight_ = 0;
+    int answers_ = 0;
+    time fastest_ = time::max();
     time longest_{0};
     time interval_{0};
 };

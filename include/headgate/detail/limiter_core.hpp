@@ -2,14 +2,16 @@
 #define HEADGATE_DETAIL_LIMITER_CORE_HPP
 
 #include <headgate/detail/acquire_waiter.hpp>
+#include <headgate/detail/clock_timer.hpp>
+#include <headgate/detail/gate_state.hpp>
 #include <headgate/detail/intrusive_list.hpp>
 #include <headgate/detail/limit_set.hpp>
+#include <headgate/detail/limiter_statistics.hpp>
 #include <headgate/detail/shutdown_service.hpp>
 #include <headgate/detail/waiter.hpp>
 #include <headgate/error.hpp>
 #include <headgate/permit.hpp>
 
-#include <asio/basic_waitable_timer.hpp>
 #include <asio/error.hpp>
 
 #include <algorithm>
@@ -22,20 +24,9 @@
 #include <span>
 #include <system_error>
 #include <utility>
+#include <vector>
 
-namespace headgate {
-
-/// What a limiter has done so far.
-struct limiter_statistics {
-    std::uint64_t granted = 0;              ///< acquires that were granted
-    std::uint64_t tokens = 0;               ///< tokens that were granted
-    std::uint64_t cancelled = 0;            ///< acquires that were cancelled while they waited
-    std::size_t waiting = 0;                ///< acquires that wait now
-    std::size_t peak_waiting = 0;           ///< the most that ever waited at once
-    std::chrono::nanoseconds total_wait{0}; ///< time that granted acquires spent waiting
-};
-
-namespace detail {
+namespace headgate::detail {
 
 /// The state of a limiter: the limits, the line of those who wait, and one timer armed for the
 /// first of them. Everything happens under one mutex; handlers are posted after it is released.
@@ -43,7 +34,7 @@ template <class Clock, class Executor>
 class limiter_core final : public shutdown_target, public permit_source {
     using time = std::chrono::nanoseconds;
     using time_point = typename Clock::time_point;
-    using timer = asio::basic_waitable_timer<Clock, asio::wait_traits<Clock>, Executor>;
+    using timer = clock_timer<Clock, Executor>;
     using granted_waiters = decided_waiters<acquire_waiter>;
 
 public:
@@ -59,8 +50,8 @@ public:
 
     limiter_core(const Executor& executor, std::span<const limit> limits, time credit)
         : executor_{executor},
-          credit_{credit},
-          limits_{limits, credit},
+          enforced_{limits.begin(), limits.end()},
+          gate_{limits, credit},
           timer_{std::in_place, executor}
     {
     }
@@ -70,16 +61,23 @@ public:
     std::size_t most() const
     {
         std::lock_guard lock{mutex_};
-        return limits_.most();
+        return gate_.limits().most();
+    }
+
+    std::vector<limit> limits() const
+    {
+        std::lock_guard lock{mutex_};
+        return enforced_;
     }
 
     bool try_acquire(std::size_t tokens)
     {
         std::lock_guard lock{mutex_};
-        if (closed_ || tokens > limits_.most() || !waiting_.empty() || limits_.counts_in_flight())
+        if (closed_ || tokens > gate_.limits().most() || !waiting_.empty() ||
+            gate_.limits().counts_in_flight())
             return false;
         const time now = clock();
-        if (tokens > 0 && due(tokens) > now)
+        if (tokens > 0 && gate_.due(tokens) > now)
             return false;
         grant(tokens, now, false);
         return true;
@@ -118,11 +116,8 @@ public:
     void pause_until(time_point when)
     {
         std::lock_guard lock{mutex_};
-        const time until = std::chrono::ceil<time>(when - epoch_);
-        if (until <= clock() || until <= paused_until_)
+        if (!gate_.pause(std::chrono::ceil<time>(when - epoch_), clock()))
             return;
-        paused_until_ = until;
-        recovery_ = recovery::probe;
         planned_.reset();
         arm();
     }
@@ -132,9 +127,8 @@ public:
         granted_waiters decided;
         {
             std::lock_guard lock{mutex_};
-            limit_set changed{limits, credit_};
-            changed.adopt(limits_, clock());
-            limits_ = std::move(changed);
+            gate_.change(limits, clock());
+            enforced_.assign(limits.begin(), limits.end());
             planned_.reset();
             intrusive_list<acquire_waiter> kept;
             while (!waiting_.empty()) {
@@ -157,15 +151,8 @@ public:
         granted_waiters decided;
         {
             std::lock_guard lock{mutex_};
-            limits_.release(what.tokens);
-            if (used < what.tokens)
-                limits_.refund(what.tokens - used, what.at);
-            else if (used > what.tokens)
-                limits_.owe(used - what.tokens, clock());
-            if (used != what.tokens)
-                planned_.reset();
-            if (what.probe && recovery_ == recovery::probing)
-                recover();
+            gate_.finish(what, what.probe, used, clock());
+            planned_.reset();
             if (!waiting_.empty())
                 serve(decided);
         }
@@ -193,15 +180,6 @@ public:
     }
 
 private:
-    /// After a pause one goes first, and the others follow evenly spaced for a while, so that the
-    /// server meets neither all of them at once nor a full bucket.
-    enum class recovery {
-        none,
-        probe,   ///< the next grant is the probe
-        probing, ///< the probe's permit has not ended yet
-        spaced,  ///< an interval between any two grants, until `recovered_at_`
-    };
-
     /// Time since the limiter was made. It never goes back, whatever the clock does and whichever
     /// thread reads it: a clock that may jump back would hand out the same tokens again.
     time clock()
@@ -214,9 +192,9 @@ private:
     {
         if (closed_)
             return error::closed;
-        if (op.tokens > limits_.most())
+        if (op.tokens > gate_.limits().most())
             return error::exceeds_limit;
-        if (!op.wants_permit && op.tokens > 0 && limits_.counts_in_flight())
+        if (!op.wants_permit && op.tokens > 0 && gate_.limits().counts_in_flight())
             return error::needs_permit;
         return std::nullopt;
     }
@@ -229,7 +207,7 @@ private:
             const time now = clock();
             if (const auto refusal = refuse(op)) {
                 decided.add(op, *refusal, permit{});
-            } else if (op.tokens == 0 || (waiting_.empty() && due(op.tokens) <= now)) {
+            } else if (op.tokens == 0 || (waiting_.empty() && gate_.due(op.tokens) <= now)) {
                 decide_granted(op, now, false, decided);
             } else if (until && misses(op.tokens, std::chrono::floor<time>(*until - epoch_), now)) {
                 decided.add(op, asio::error::timed_out, permit{});
@@ -273,42 +251,19 @@ private:
         }
     }
 
-    /// Whether the limits alone say that `n` tokens more cannot be there by then. `planned_` is
-    /// what the limits will be once all who wait have been served.
+    /// Whether the limits alone say that `n` tokens more cannot be there by then.
     bool misses(std::size_t n, time until, time now)
     {
         if (!planned_) {
-            planned_.emplace(limits_);
+            planned_.emplace(gate_.limits());
             waiting_.for_each([&](const acquire_waiter& op) { plan(op.tokens, now); });
         }
-        return std::max(planned_->due_by_rate(n), paused_until_) > until;
+        return std::max(planned_->due_by_rate(n), gate_.paused_until()) > until;
     }
 
     void plan(std::size_t n, time now)
     {
-        planned_->charge(n, std::max({planned_->due_by_rate(n), paused_until_, now}), true);
-    }
-
-    time due(std::size_t n) const
-    {
-        const time by_limits = limits_.due(n);
-        switch (recovery_) {
-        case recovery::none:
-            return by_limits;
-        case recovery::probe:
-            return std::max(by_limits, paused_until_);
-        case recovery::probing:
-            return time::max();
-        case recovery::spaced:
-            break;
-        }
-        return std::max(by_limits, spaced_after_);
-    }
-
-    void recover()
-    {
-        recovery_ = recovery::spaced;
-        recovered_at_ = last_now_ + limits_.longest();
+        planned_->charge(n, std::max({planned_->due_by_rate(n), gate_.paused_until(), now}), true);
     }
 
     permit_source::grant grant(std::size_t tokens, time now, bool waited)
@@ -316,16 +271,8 @@ private:
         ++statistics_.granted;
         statistics_.tokens += tokens;
         permit_source::grant result{tokens, now, false};
-        if (tokens == 0)
-            return result;
-        limits_.charge(tokens, now, waited);
-        spaced_after_ = now + limits_.interval();
-        if (recovery_ == recovery::probe) {
-            result.probe = true;
-            recovery_ = recovery::probing;
-        } else if (recovery_ == recovery::spaced && now >= recovered_at_) {
-            recovery_ = recovery::none;
-        }
+        if (tokens > 0)
+            result.probe = gate_.charge(tokens, now, waited);
         return result;
     }
 
@@ -339,7 +286,7 @@ private:
         } else {
             // Nobody will say how the probe went; the others follow at the rate.
             if (what.probe)
-                recover();
+                gate_.recover(now);
             decided.add(op, std::error_code{}, permit{});
         }
     }
@@ -348,7 +295,7 @@ private:
     void serve(granted_waiters& decided)
     {
         const time now = clock();
-        while (!waiting_.empty() && due(waiting_.front().tokens) <= now) {
+        while (!waiting_.empty() && gate_.due(waiting_.front().tokens) <= now) {
             acquire_waiter& op = waiting_.pop_front();
             if (std::exchange(op.has_deadline, false))
                 deadlines_.erase(op.deadline);
@@ -364,7 +311,7 @@ private:
     {
         if (!timer_)
             return;
-        time next = waiting_.empty() ? time::max() : due(waiting_.front().tokens);
+        time next = waiting_.empty() ? time::max() : gate_.due(waiting_.front().tokens);
         if (!deadlines_.empty())
             next = std::min(next, deadlines_.begin()->first);
         if (next == time::max()) {
@@ -401,15 +348,11 @@ private:
 
     const Executor executor_;
     const time_point epoch_ = Clock::now();
-    const time credit_;
     mutable std::mutex mutex_;
-    limit_set limits_;
-    std::optional<limit_set> planned_;
+    std::vector<limit> enforced_;
+    gate_state gate_;
+    std::optional<limit_set> planned_; // what the limits will be once all who wait are served
     time last_now_{0};
-    time paused_until_{0};
-    recovery recovery_ = recovery::none;
-    time spaced_after_{0};
-    time recovered_at_{0};
     intrusive_list<acquire_waiter> waiting_;
     acquire_waiter::deadlines deadlines_;
     std::optional<timer> timer_;
@@ -417,7 +360,6 @@ private:
     bool closed_ = false;
 };
 
-} // namespace detail
-} // namespace headgate
+} // namespace headgate::detail
 
 #endif

@@ -2,6 +2,7 @@
 #define HEADGATE_DETAIL_RETRY_POLICY_HPP
 
 #include <headgate/http/error.hpp>
+#include <headgate/http/rate_hint.hpp>
 #include <headgate/http/response.hpp>
 #include <headgate/http/retry_after.hpp>
 
@@ -25,12 +26,26 @@ class retry_policy {
 public:
     using time = std::chrono::nanoseconds;
 
-    explicit retry_policy(unsigned per_page) : per_page_{per_page}, budget_{2.0 * per_page} {}
+    explicit retry_policy(unsigned per_page, time max_wait = std::chrono::minutes{5})
+        : per_page_{per_page}, max_wait_{max_wait}, budget_{2.0 * per_page}
+    {
+    }
 
+    /// Whether an answer says "too many": 429, 503 with Retry-After, and 403 with Retry-After or
+    /// with a limit that has nothing left, as GitHub has it.
     static bool is_throttled(const http::response& answer)
     {
-        return answer.status() == 429 ||
-               (answer.status() == 503 && http::retry_after(answer).has_value());
+        switch (answer.status()) {
+        case 429:
+            return true;
+        case 503:
+            return http::retry_after(answer).has_value();
+        case 403:
+            return http::retry_after(answer).has_value() ||
+                   http::read_rate_hint(answer).exhausted();
+        default:
+            return false;
+        }
     }
 
     static bool may_pass(const http::response& answer) noexcept
@@ -64,19 +79,24 @@ public:
             level_ = std::min(level_ + 1, 7U);
             ++events_;
         }
-        const std::optional<time> told = http::retry_after(answer);
-        if (told && *told > time::zero())
+        if (const auto told = http::retry_after(answer); told && *told > time::zero())
             return *told;
-        return std::chrono::seconds{1} * (1U << (level_ - 1));
+        if (const http::rate_hint hint = http::read_rate_hint(answer); hint.exhausted())
+            return *hint.reset;
+        return std::min<time>(std::chrono::seconds{1} * (1U << (level_ - 1)), max_wait_);
     }
 
     void succeeded(time sent) noexcept
     {
         reached_ = true;
-        budget_ = std::min(budget_ + 0.1, most_budget);
+        ++successes_;
+        budget_ = std::min(budget_ + 0.1, std::max(most_budget, 2.0 * per_page_));
         if (sent >= last_event_)
             level_ = 0;
     }
+
+    /// How many pages have come. A page that was refused although others came is not to blame.
+    std::uint64_t successes() const noexcept { return successes_; }
 
     /// How many times the server said "too many", with all the requests in flight then as one.
     std::uint64_t events() const noexcept { return events_; }
@@ -107,9 +127,11 @@ private:
     static constexpr double most_budget = 100;
 
     unsigned per_page_;
+    time max_wait_;
     double budget_;
     bool reached_ = false;
     unsigned level_ = 0;
+    std::uint64_t successes_ = 0;
     std::uint64_t events_ = 0;
     time last_event_ = time::min();
     std::minstd_rand random_{std::random_device{}()};

@@ -7,19 +7,25 @@
 #include <chrono>
 #include <cstddef>
 #include <deque>
+#include <iterator>
 
 namespace headgate::detail {
 
-/// A sliding window kept exactly: the log of the grants of the last period.
+/// A sliding window kept exactly: the log of what still counts.
 ///
-/// A grant at t counts in [t, t + period); grants at one instant share an entry. Time is handed in,
-/// in nanoseconds since an epoch of the caller's, never going back.
+/// A grant at t counts until t + late + period, where late is the slack of the limit, or less once
+/// the answer has shown that the request cannot have been that late. Grants that come back at one
+/// instant share an entry. Time is handed in, in nanoseconds since an epoch of the caller's, never
+/// going back.
 class sliding_log {
 public:
     using time = std::chrono::nanoseconds;
 
     explicit sliding_log(const limit& allowed)
-        : capacity_{allowed.count()}, period_{allowed.period()}
+        : capacity_{allowed.count()},
+          period_{allowed.period()},
+          slack_{allowed.slack()},
+          learns_{allowed.learns_slack()}
     {
     }
 
@@ -30,7 +36,7 @@ public:
         std::size_t used = used_;
         for (auto oldest = log_.begin(); used + n > capacity_; ++oldest) {
             used -= oldest->count;
-            when = oldest->at + period_;
+            when = oldest->back_at;
         }
         return when;
     }
@@ -38,27 +44,25 @@ public:
     /// Takes `n` tokens at `now`, which is not before `due(n)`.
     void charge(std::size_t n, time now)
     {
-        while (!log_.empty() && log_.front().at + period_ <= now) {
+        while (!log_.empty() && log_.front().back_at <= now) {
             used_ -= log_.front().count;
             log_.pop_front();
         }
-        if (!log_.empty() && log_.back().at == now)
-            log_.back().count += n;
-        else
-            log_.push_back(entry{now, n});
-        used_ += n;
+        add(n, now + slack_ + period_);
     }
 
-    /// Gives back `n` tokens that were taken at `at`, as far as they still count.
-    void refund(std::size_t n, time at) noexcept
+    /// What was granted at `at` is over, and `used` of its `n` tokens stay taken: the request was
+    /// sent at `at`, answered `now`, and no answer has ever taken less than `fastest`.
+    void finish(std::size_t n, std::size_t used, time at, time now, time fastest)
     {
-        const auto found = std::lower_bound(log_.begin(), log_.end(), at,
-                                            [](const entry& e, time t) { return e.at < t; });
-        if (found == log_.end() || found->at != at)
-            return;
-        const std::size_t back = std::min(n, found->count);
-        found->count -= back;
-        used_ -= back;
+        const time late = std::min(slack_, now - at - (learns_ ? fastest : time{0}));
+        if (used != n || late < slack_) {
+            const std::size_t found = take(n, at + slack_ + period_);
+            if (at + late + period_ > now)
+                add(std::min(used, found), at + late + period_);
+        }
+        if (used > n)
+            add(used - n, now + period_);
     }
 
     /// Takes over what another log has granted.
@@ -66,16 +70,52 @@ public:
     {
         log_ = other.log_;
         used_ = other.used_;
+        for (entry& each : log_)
+            each.back_at += period_ + slack_ - other.period_ - other.slack_;
     }
 
 private:
     struct entry {
-        time at;
+        time back_at;
         std::size_t count;
     };
 
+    /// What comes back soonest stands first. What is answered out of turn is moved by as many
+    /// places as there are requests in flight.
+    void add(std::size_t n, time back_at)
+    {
+        if (n == 0)
+            return;
+        used_ += n;
+        auto place = log_.end();
+        while (place != log_.begin() && std::prev(place)->back_at > back_at)
+            --place;
+        if (place != log_.begin() && std::prev(place)->back_at == back_at)
+            std::prev(place)->count += n;
+        else
+            log_.insert(place, entry{back_at, n});
+    }
+
+    /// Removes `n` tokens that come back at `back_at`, as far as they still count.
+    std::size_t take(std::size_t n, time back_at)
+    {
+        const auto found =
+            std::lower_bound(log_.begin(), log_.end(), back_at,
+                             [](const entry& e, time t) { return e.back_at < t; });
+        if (found == log_.end() || found->back_at != back_at)
+            return 0;
+        const std::size_t taken = std::min(n, found->count);
+        used_ -= taken;
+        found->count -= taken;
+        if (found->count == 0)
+            log_.erase(found);
+        return taken;
+    }
+
     std::size_t capacity_;
     time period_;
+    time slack_;
+    bool learns_;
     std::size_t used_ = 0;
     std::deque<entry> log_;
 };

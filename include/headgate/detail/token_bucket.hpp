@@ -26,7 +26,7 @@ public:
     using time = std::chrono::nanoseconds;
 
     token_bucket(const limit& allowed, time credit)
-        : interval_{divide_up(to_ticks(allowed.period()),
+        : interval_{divide_up(to_ticks(allowed.period() + allowed.slack()),
                               static_cast<std::int64_t>(allowed.count()))},
           depth_{interval_ * static_cast<std::int64_t>(allowed.burst())},
           credit_{to_ticks(credit)}
@@ -47,13 +47,14 @@ public:
         arrival_ = std::max(arrival_, on_schedule) + cost(n);
     }
 
-    /// Gives back `n` tokens; what is more than the bucket holds is lost.
-    void refund(std::size_t n) noexcept { arrival_ -= cost(n); }
-
-    /// Takes `n` tokens that are owed, whether they are there or not.
-    void owe(std::size_t n, time now) noexcept
+    /// Of `n` tokens that were granted `used` stay taken: what is less is given back, and lost if
+    /// the bucket is full; what is more is owed, whether it is there or not.
+    void finish(std::size_t n, std::size_t used, time now) noexcept
     {
-        arrival_ = std::max(arrival_, to_ticks(now)) + cost(n);
+        if (used < n)
+            arrival_ -= cost(n - used);
+        else if (used > n)
+            arrival_ = std::max(arrival_, to_ticks(now)) + cost(used - n);
     }
 
     /// Starts with what is missing from another bucket, in tokens.

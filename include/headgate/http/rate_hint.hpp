@@ -21,6 +21,10 @@ namespace headgate::http {
 /// What was not said, or makes no sense, is empty.
 class rate_hint {
 public:
+    /// Requests that are allowed, and for what time; the time is rarely told.
+    std::optional<double> limit;
+    std::optional<std::chrono::nanoseconds> window;
+
     /// Requests that are left.
     std::optional<double> remaining;
 
@@ -64,6 +68,9 @@ inline std::optional<double> parameter(std::string_view text, char separator, st
     return found;
 }
 
+/// Nothing that is said of a longer time is believed, in seconds.
+inline constexpr double longest_wait = 366.0 * 24 * 3600;
+
 /// The wait that a reset stands for: seconds from now, or a point in time in seconds or in
 /// milliseconds since 1970, which are told apart by their size.
 inline std::optional<std::chrono::nanoseconds> reset_wait(std::optional<double> value,
@@ -71,13 +78,12 @@ inline std::optional<std::chrono::nanoseconds> reset_wait(std::optional<double> 
 {
     constexpr double smallest_epoch = 1e9; // 2001
     constexpr double smallest_epoch_ms = 1e11;
-    constexpr double longest = 366.0 * 24 * 3600;
     if (!value)
         return std::nullopt;
     double wait = *value;
     if (wait >= smallest_epoch)
         wait = (wait >= smallest_epoch_ms ? wait / 1000 : wait) - static_cast<double>(now);
-    if (wait > longest)
+    if (wait > longest_wait)
         return std::nullopt;
     return std::chrono::ceil<std::chrono::nanoseconds>(
         std::chrono::duration<double>{std::max(0.0, wait)});
@@ -99,8 +105,11 @@ inline void tighten(rate_hint& all, const rate_hint& one)
     constexpr double plenty = std::numeric_limits<double>::infinity();
     const double before = all.remaining.value_or(plenty);
     const double now = one.remaining.value_or(plenty);
-    if (now < before || (now == before && one.reset > all.reset))
-        all = one;
+    if (now < before || (now == before && one.reset > all.reset)) {
+        all.remaining = one.remaining;
+        all.reset = one.reset;
+        all.limit = one.limit ? one.limit : all.limit;
+    }
 }
 
 } // namespace field
@@ -109,7 +118,8 @@ inline void tighten(rate_hint& all, const rate_hint& one)
 ///
 /// Understands the RateLimit field of the IETF draft (`"default";r=50;t=30`, also several policies,
 /// and the older `limit=100, remaining=50, reset=30`), the fields RateLimit-, X-RateLimit- and
-/// X-Rate-Limit- Remaining and Reset, and a bucket's `32/40` (X-Shopify-Shop-Api-Call-Limit). The
+/// X-Rate-Limit- Remaining and Reset, the field RateLimit-Policy (`"default";q=100;w=60`), and a bucket's `32/40`
+/// (X-Shopify-Shop-Api-Call-Limit). The
 /// reset may be seconds from now, or a point in time, which is measured against the answer's own
 /// Date. Of several the tightest counts; what is malformed is ignored.
 inline rate_hint read_rate_hint(const response& answer)
@@ -124,6 +134,22 @@ inline rate_hint read_rate_hint(const response& answer)
     result.reset = field::reset_wait(
         field::first_number(answer, {"RateLimit-Reset", "X-RateLimit-Reset", "X-Rate-Limit-Reset"}),
         now);
+    result.limit = field::first_number(
+        answer, {"RateLimit-Limit", "X-RateLimit-Limit", "X-Rate-Limit-Limit"});
+    for (const std::string_view value : answer.headers("RateLimit-Policy"))
+        field::split(value, ',', [&](std::string_view policy) {
+            const auto quota = field::parameter(policy, ';', "q");
+            const auto window = field::parameter(policy, ';', "w");
+            // Of several the one that allows least in the long run.
+            if (quota && *quota >= 1 && window && *window > 0 && *window < field::longest_wait &&
+                (!result.window || !result.limit ||
+                 *quota / *window <
+                     *result.limit / std::chrono::duration<double>(*result.window).count())) {
+                result.limit = quota;
+                result.window = std::chrono::ceil<std::chrono::nanoseconds>(
+                    std::chrono::duration<double>{*window});
+            }
+        });
     for (const std::string_view value : answer.headers("RateLimit")) {
         rate_hint older;
         older.remaining = field::parameter(value, ',', "remaining");
@@ -142,8 +168,10 @@ inline rate_hint read_rate_hint(const response& answer)
         const auto size =
             field::parse_decimal(field::trim(bucket->substr(std::min(slash + 1, bucket->size()))));
         rate_hint one;
-        if (used && size && *used <= *size)
+        if (used && size && *used <= *size) {
             one.remaining = *size - *used;
+            one.limit = size;
+        }
         field::tighten(result, one);
     }
     return result;

@@ -1,27 +1,61 @@
 #ifndef HEADGATE_TESTING_VIRTUAL_CLOCK_HPP
 #define HEADGATE_TESTING_VIRTUAL_CLOCK_HPP
 
-#include <asio/basic_waitable_timer.hpp>
+#include <headgate/detail/intrusive_list.hpp>
+#include <headgate/detail/shutdown_service.hpp>
+#include <headgate/detail/waiter.hpp>
+
+#include <asio/any_io_executor.hpp>
+#include <asio/async_result.hpp>
+#include <asio/error.hpp>
+#include <asio/execution_context.hpp>
 #include <asio/io_context.hpp>
 #include <asio/wait_traits.hpp>
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <concepts>
 #include <cstddef>
-#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <system_error>
+#include <utility>
 
 namespace headgate::testing {
 
+template <class Executor>
+class basic_virtual_timer;
+
+namespace detail {
+
+class virtual_timer_base;
+
+/// The timers that somebody waits for, by expiry.
+struct virtual_timers {
+    std::mutex mutex;
+    std::multimap<std::chrono::nanoseconds, virtual_timer_base*> waiting;
+
+    static virtual_timers& all()
+    {
+        static virtual_timers instance;
+        return instance;
+    }
+};
+
+} // namespace detail
+
 /// A clock that stands still until it is told to go on.
 ///
-/// Use it as the clock of `basic_async_limiter`, of `basic_work_queue` and of
-/// `asio::basic_waitable_timer`, and let `run` or `run_for` take the place of `io_context::run`:
-/// they run what is ready, then move the clock to the next expiry, so that an hour of waiting takes
-/// no time at all and every run is the same as the last.
+/// Use it as the clock of `basic_async_limiter` and of `basic_work_queue`, wait on it with a
+/// `virtual_timer`, and let `run` or `run_for` take the place of `io_context::run`: they run what
+/// is ready, then move the clock to the next expiry, so that an hour of waiting takes no time at
+/// all and every run is the same as the last.
 ///
 /// The clock is one for the whole process, as clocks are. It starts at one day, and a test can put
-/// it back there with `reset`.
+/// it back there with `reset`. Asio's own timers cannot wait on it.
 ///
 /// @par Thread safety
 /// `now` may be called from any thread; the rest from one thread at a time, with no other thread
@@ -33,6 +67,10 @@ public:
     using period = duration::period;
     using time_point = std::chrono::time_point<virtual_clock>;
     static constexpr bool is_steady = true;
+
+    /// How the library waits on this clock.
+    template <class Executor>
+    using timer = basic_virtual_timer<Executor>;
 
     static time_point now() noexcept { return time_point{duration{now_.load()}}; }
 
@@ -60,75 +98,229 @@ public:
     static std::size_t run_until(asio::io_context& context, time_point end)
     {
         std::size_t handlers = 0;
-        for (;;) {
-            next_expiry_ = none;
+        for (int idle = 0; idle < patience;) {
             context.restart();
             const std::size_t ran = context.poll();
             handlers += ran;
-            if (ran > 0)
-                continue;
-            if (context.stopped()) {
-                if (end != time_point::max())
-                    now_ = std::max(now_.load(), end.time_since_epoch().count());
-                return handlers;
+            if (ran > 0 || fire(end)) {
+                idle = 0;
+            } else if (context.stopped()) {
+                break;
+            } else if (end != time_point::max()) {
+                ++idle; // what is waited for is no timer: another thread, or a socket
+            } else {
+                handlers += context.run_one_for(std::chrono::milliseconds{1});
             }
-            // Timers tell their expiry each time the reactor looks at them. If none has been told,
-            // either the reactor has not looked yet or what is waited for is not a timer.
-            const rep expiry = next_expiry_.load();
-            if (expiry == none) {
-                if (end == time_point::max())
-                    handlers += context.run_one_for(std::chrono::milliseconds{1});
-                else if (++idle_polls_ > patience)
-                    return finish(handlers, end);
-                continue;
-            }
-            idle_polls_ = 0;
-            if (expiry > end.time_since_epoch().count())
-                return finish(handlers, end);
-            now_ = std::max(now_.load(), expiry);
         }
-    }
-
-private:
-    friend struct asio::wait_traits<virtual_clock>;
-
-    static constexpr rep start = rep{86'400'000'000'000};
-    static constexpr rep none = INT64_MAX;
-    static constexpr int patience = 1000;
-
-    static std::size_t finish(std::size_t handlers, time_point end)
-    {
-        idle_polls_ = 0;
-        now_ = std::max(now_.load(), end.time_since_epoch().count());
+        if (end != time_point::max())
+            now_ = std::max(now_.load(), end.time_since_epoch().count());
         return handlers;
     }
 
+private:
+    static constexpr rep start = rep{86'400'000'000'000};
+    static constexpr int patience = 1000;
+
+    /// Moves the clock to the next expiry, if that is not after `end`, and lets the timer expire.
+    static inline bool fire(time_point end);
+
     static inline std::atomic<rep> now_{start};
-    static inline std::atomic<rep> next_expiry_{none};
-    static inline int idle_polls_ = 0;
 };
 
-/// A timer on the virtual clock.
-using virtual_timer = asio::basic_waitable_timer<virtual_clock>;
+namespace detail {
+
+/// What all timers have in common, whatever their executor.
+class virtual_timer_base : public headgate::detail::shutdown_target {
+public:
+    using time_point = virtual_clock::time_point;
+
+    class wait_operation : public headgate::detail::waiter<std::error_code> {
+    protected:
+        ~wait_operation() = default;
+    };
+
+    time_point expiry() const noexcept { return expiry_; }
+
+    std::size_t expires_at(time_point when)
+    {
+        const std::size_t cancelled = finish(asio::error::operation_aborted);
+        expiry_ = when;
+        return cancelled;
+    }
+
+    void start(wait_operation& op)
+    {
+        {
+            std::lock_guard lock{all_.mutex};
+            if (expiry_ > virtual_clock::now()) {
+                waiting_.push_back(op);
+                if (!place_)
+                    place_ = all_.waiting.emplace(expiry_.time_since_epoch(), this);
+                return;
+            }
+            op.decide(std::error_code{});
+        }
+        op.complete();
+    }
+
+    void cancel(wait_operation& op)
+    {
+        {
+            std::lock_guard lock{all_.mutex};
+            if (op.decided())
+                return;
+            waiting_.erase(op);
+            op.decide(asio::error::operation_aborted);
+            if (waiting_.empty())
+                leave_line();
+        }
+        op.complete();
+    }
+
+    /// Completes all who wait.
+    std::size_t finish(std::error_code result)
+    {
+        headgate::detail::decided_waiters<wait_operation> decided;
+        std::size_t count = 0;
+        {
+            std::lock_guard lock{all_.mutex};
+            count = waiting_.size();
+            decided.add_all(waiting_, result);
+            leave_line();
+        }
+        decided.complete();
+        return count;
+    }
+
+    void on_context_shutdown() noexcept override
+    {
+        headgate::detail::decided_waiters<wait_operation> abandoned;
+        {
+            std::lock_guard lock{all_.mutex};
+            abandoned.add_all(waiting_, std::error_code{});
+            leave_line();
+        }
+        abandoned.destroy();
+    }
+
+protected:
+    ~virtual_timer_base() = default;
+
+private:
+    void leave_line()
+    {
+        if (place_)
+            all_.waiting.erase(*std::exchange(place_, std::nullopt));
+    }
+
+    virtual_timers& all_ = virtual_timers::all();
+    time_point expiry_{};
+    headgate::detail::intrusive_list<wait_operation> waiting_;
+    std::optional<decltype(virtual_timers::waiting)::iterator> place_;
+};
+
+} // namespace detail
+
+inline bool virtual_clock::fire(time_point end)
+{
+    std::shared_ptr<headgate::detail::shutdown_target> next;
+    {
+        auto& all = detail::virtual_timers::all();
+        std::lock_guard lock{all.mutex};
+        if (all.waiting.empty() || all.waiting.begin()->first > end.time_since_epoch())
+            return false;
+        now_ = std::max(now_.load(), all.waiting.begin()->first.count());
+        next = all.waiting.begin()->second->shared_from_this();
+    }
+    static_cast<detail::virtual_timer_base&>(*next).finish({});
+    return true;
+}
+
+/// A timer on the virtual clock, with the interface of `asio::basic_waitable_timer`.
+template <class Executor = asio::any_io_executor>
+class basic_virtual_timer {
+    class core final : public detail::virtual_timer_base {
+    public:
+        using executor_type = Executor;
+        explicit core(const Executor& executor) : executor_{executor} {}
+        executor_type get_executor() const noexcept { return executor_; }
+        void join() { detail::virtual_timer_base::join(executor_); }
+
+    private:
+        const Executor executor_;
+    };
+    using initiate =
+        headgate::detail::initiate_wait<detail::virtual_timer_base::wait_operation, core>;
+
+public:
+    using executor_type = Executor;
+    using clock_type = virtual_clock;
+    using duration = virtual_clock::duration;
+    using time_point = virtual_clock::time_point;
+
+    explicit basic_virtual_timer(const Executor& executor) : core_{std::make_shared<core>(executor)}
+    {
+        core_->join();
+    }
+    basic_virtual_timer(const Executor& executor, duration expiry) : basic_virtual_timer{executor}
+    {
+        expires_after(expiry);
+    }
+    template <std::derived_from<asio::execution_context> Context>
+    explicit basic_virtual_timer(Context& context)
+        : basic_virtual_timer{Executor(context.get_executor())}
+    {
+    }
+    template <std::derived_from<asio::execution_context> Context>
+    basic_virtual_timer(Context& context, duration expiry)
+        : basic_virtual_timer{Executor(context.get_executor()), expiry}
+    {
+    }
+    basic_virtual_timer(basic_virtual_timer&&) noexcept = default;
+    basic_virtual_timer& operator=(basic_virtual_timer&& other) noexcept
+    {
+        if (this != &other) {
+            release();
+            core_ = std::move(other.core_);
+        }
+        return *this;
+    }
+    ~basic_virtual_timer() { release(); }
+
+    executor_type get_executor() const noexcept { return core_->get_executor(); }
+
+    time_point expiry() const noexcept { return core_->expiry(); }
+    std::size_t expires_at(time_point when) { return core_->expires_at(when); }
+    std::size_t expires_after(duration span)
+    {
+        return core_->expires_at(virtual_clock::now() + span);
+    }
+    std::size_t cancel() { return core_->finish(asio::error::operation_aborted); }
+
+    template <asio::completion_token_for<void(std::error_code)> Token =
+                  asio::default_completion_token_t<executor_type>>
+    auto async_wait(Token&& token = asio::default_completion_token_t<Executor>())
+    {
+        return asio::async_initiate<Token, void(std::error_code)>(initiate{core_}, token);
+    }
+
+private:
+    void release() noexcept
+    {
+        if (core_)
+            core_->finish(asio::error::operation_aborted);
+        core_.reset();
+    }
+
+    std::shared_ptr<core> core_;
+};
+
+using virtual_timer = basic_virtual_timer<>;
 
 } // namespace headgate::testing
 
-/// How Asio waits on the virtual clock: not at all, but it says what it would have waited for.
+/// Not defined: Asio's own timers would wait for real time to pass.
 template <>
-struct asio::wait_traits<headgate::testing::virtual_clock> {
-    using clock = headgate::testing::virtual_clock;
-
-    static clock::duration to_wait_duration(const clock::duration& wait) noexcept
-    {
-        clock::next_expiry_ =
-            (clock::now() + std::max(wait, clock::duration{0})).time_since_epoch().count();
-        return clock::duration::zero();
-    }
-
-    static clock::duration to_wait_duration(const clock::time_point& expiry) noexcept
-    {
-        return to_wait_duration(expiry - clock::now());
-    }
-};
+struct asio::wait_traits<headgate::testing::virtual_clock>;
 
 #endif

@@ -84,7 +84,10 @@ inline std::vector<headgate::limit> parse_rate(const std::string& text, const st
     try {
         const nanoseconds period{static_cast<nanoseconds::rep>(parse_seconds(unit) * 1e9)};
         if (kind == "window")
-            return {headgate::limit::window(count, period).with_learned_slack(period / 10)};
+            // A burst may overflow the server's queue of new connections, and a connection that is
+            // tried again comes a second late or more: only the answer says when.
+            return {headgate::limit::window(count, period)
+                        .with_slack(std::max<nanoseconds>(period, std::chrono::minutes{1}))};
         if (kind == "bucket")
             return {headgate::limit::bucket(count, period, burst > 0 ? burst : count)};
         return headgate::limits_for_any_server(count, period);

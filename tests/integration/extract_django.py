@@ -54,6 +54,17 @@ class Django(Case):
         self.assertGreaterEqual(told["peak_in_flight"], 1)
         self.assertGreater(told["elapsed_s"], (len(requests) - 1) / 10)
 
+    def test_a_window_is_used_at_once_and_never_overrun(self):
+        url = self.serve(rate=20, period=2, records=6000)
+        result = self.extract(url + "/packages/", "--rate", "20/2s", "--rate-kind", "window",
+                              "--page-size", 50)
+        self.assertEqual(result.status, 0, result.stderr)
+        self.assert_each_once(result.records())
+        requests = self.requests()
+        self.assertTrue(all(request["allowed"] for request in requests), "429")
+        self.assertLess(requests[19]["at"] - requests[0]["at"], 1.5)
+        self.assertGreater(19 * (requests[-1]["at"] - requests[0]["at"]), len(requests))
+
     def test_an_unknown_end_is_found(self):
         url = self.serve(rate=1000, period=1, records=7000)
         result = self.extract(url + "/packages-without-count/", "--rate", "1000/s", "--page-size", 500)

@@ -256,14 +256,18 @@ private:
     {
         if (!planned_) {
             planned_.emplace(gate_.limits());
+            planned_until_ = now;
             waiting_.for_each([&](const acquire_waiter& op) { plan(op.tokens, now); });
         }
-        return std::max(planned_->due_by_rate(n), gate_.paused_until()) > until;
+        return std::max(planned_->due_by_rate(n), std::max(planned_until_, gate_.paused_until())) >
+               until;
     }
 
     void plan(std::size_t n, time now)
     {
-        planned_->charge(n, std::max({planned_->due_by_rate(n), gate_.paused_until(), now}), true);
+        planned_until_ =
+            std::max({planned_->due_by_rate(n), gate_.paused_until(), planned_until_, now});
+        planned_->charge(n, planned_until_, true);
     }
 
     permit_source::grant grant(std::size_t tokens, time now, bool waited)
@@ -352,6 +356,7 @@ private:
     std::vector<limit> enforced_;
     gate_state gate_;
     std::optional<limit_set> planned_; // what the limits will be once all who wait are served
+    time planned_until_{0};            // when the last of them is
     time last_now_{0};
     intrusive_list<acquire_waiter> waiting_;
     acquire_waiter::deadlines deadlines_;

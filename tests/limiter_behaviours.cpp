@@ -163,7 +163,7 @@ TEST_CASE("governor: what can never be granted is never granted, and takes nothi
     scene its{limit::bucket(5, 1s, 5)};
     for (const auto pause : {0s, 3s, 20s}) {
         its.wait(pause);
-        for (const std::size_t n : {15, 7, 6}) {
+        for (const std::size_t n : {15U, 7U, 6U}) {
             CHECK_FALSE(its.gate.try_acquire(n));
             const noted asked = its.ask(n);
             its.wait(0s);
@@ -175,7 +175,7 @@ TEST_CASE("governor: what can never be granted is never granted, and takes nothi
 
 TEST_CASE("governor: each is granted at the first instant at which it can be, never before")
 {
-    for (const std::size_t count : {1, 2, 3, 7, 10, 99, 1000, 9999}) {
+    for (const std::size_t count : {1U, 2U, 3U, 7U, 10U, 99U, 1000U, 9999U}) {
         scene its{limit::bucket(count, 1s, count)};
         CHECK(its.drain() == static_cast<int>(count));
         const auto start = virtual_clock::now();
@@ -385,7 +385,7 @@ TEST_CASE("uber: seven a minute, and idle time within the burst")
     minute.wait(60s + 1us);
     CHECK(minute.done(asked) == 15);
 
-    for (const std::size_t burst : {10, 20, 150}) {
+    for (const std::size_t burst : {10U, 20U, 150U}) {
         scene idle{limit::bucket(100, 1s, burst)};
         CHECK(idle.drain() == static_cast<int>(burst));
         idle.wait(10s);
@@ -413,7 +413,7 @@ TEST_CASE("Guava: sequences")
     scene weights{limit::bucket(1, 1s, 8)};
     CHECK(weights.gate.try_acquire(8));
     std::vector<noted> weighted;
-    for (const std::size_t n : {1, 1, 2, 4, 8, 1})
+    for (const std::size_t n : {1U, 1U, 2U, 4U, 8U, 1U})
         weighted.push_back(weights.ask(n));
     weights.finish();
     // Each pays for itself, where Guava has the next one pay.

@@ -57,10 +57,15 @@ struct api {
         if (tells_total)
             document["count"] = claimed > 0 ? claimed : records;
         const http::response response{200};
-        const auto kept = pager.received(
-            where, headgate::paging::page_content{response, document, std::size_t(count)});
+        std::vector<nlohmann::json> records;
+        for (std::uint64_t i = 0; i < count; ++i)
+            records.push_back(where.begin() + i);
+        const auto kept =
+            pager.received(where, headgate::paging::page_content{response, document, records});
         for (std::uint64_t i = 0; i < kept; ++i)
             got.push_back(where.begin() + i);
+        if (const auto rest = pager.rest(where))
+            answer(pager, *rest);
     }
 
     bool each_once() const

@@ -47,6 +47,38 @@ public:
     }
     std::size_t max_in_flight() const noexcept { return max_in_flight_; }
 
+    /// Delivers pages in the order of the list instead of as they come. A page that has come waits
+    /// for those before it, in one of the places that bound memory.
+    extract_options& ordered(bool on) noexcept
+    {
+        ordered_ = on;
+        return *this;
+    }
+    bool ordered() const noexcept { return ordered_; }
+
+    /// Drops records whose key, where `pointer` says, has come before. Keys are remembered in at most
+    /// `most_bytes`, the newest; `extract_statistics::duplicates` counts what was dropped. A record
+    /// without a key is a failure of its page.
+    /// @throws std::invalid_argument if it is not a JSON Pointer.
+    extract_options& unique(const std::string& pointer, std::size_t most_bytes = std::size_t{64} << 20)
+    {
+        unique_ = detail::parse_json_pointer(pointer);
+        unique_bytes_ = most_bytes;
+        return *this;
+    }
+    const std::optional<nlohmann::json::json_pointer>& unique() const noexcept { return unique_; }
+    std::size_t unique_bytes() const noexcept { return unique_bytes_; }
+
+    /// Lets a server with a public address send to one with a private, loopback or link-local
+    /// address, such as the metadata service of a cloud. Otherwise that is refused before there is
+    /// a connection, also where the name of the list's own host comes to mean such an address.
+    extract_options& allow_private_addresses(bool on) noexcept
+    {
+        allow_private_addresses_ = on;
+        return *this;
+    }
+    bool allow_private_addresses() const noexcept { return allow_private_addresses_; }
+
     /// The most pages to ask for; if the list has more, the outcome is `outcome_code::page_cap`.
     /// No limit unless set.
     /// @throws std::invalid_argument if 0.
@@ -138,7 +170,8 @@ public:
     }
 
     /// Called for each request before it is sent, also for each retry, to add what changes during
-    /// a run, such as a token. Called by one worker at a time.
+    /// a run, such as a token. Called by one worker at a time, and not for requests to another
+    /// origin than the list's.
     extract_options& prepare(std::function<void(http::request&)> add)
     {
         prepare_ = std::move(add);
@@ -159,6 +192,10 @@ public:
 private:
     nlohmann::json::json_pointer records_{"/results"};
     unsigned retries_ = 5;
+    bool ordered_ = false;
+    bool allow_private_addresses_ = false;
+    std::optional<nlohmann::json::json_pointer> unique_;
+    std::size_t unique_bytes_ = 0;
     bool adaptive_ = false;
     bool trust_server_ = false;
     bool repeat_any_method_ = false;

@@ -10,6 +10,7 @@
 #include <headgate/extract_options.hpp>
 #include <headgate/http/client.hpp>
 #include <headgate/http/error.hpp>
+#include <headgate/http/link.hpp>
 #include <headgate/http/rate_hint.hpp>
 #include <headgate/http/request.hpp>
 #include <headgate/http/response.hpp>
@@ -20,8 +21,14 @@
 #include <headgate/outcome.hpp>
 #include <headgate/page.hpp>
 #include <headgate/page_stream.hpp>
+#include <headgate/paging/cursor.hpp>
+#include <headgate/paging/keyset.hpp>
+#include <headgate/paging/next_request.hpp>
+#include <headgate/paging/next_url.hpp>
 #include <headgate/paging/offset.hpp>
+#include <headgate/paging/page_number.hpp>
 #include <headgate/paging/pager.hpp>
+#include <headgate/paging/partitions.hpp>
 #include <headgate/permit.hpp>
 #include <headgate/result_channel.hpp>
 #include <headgate/work_queue.hpp>

@@ -14,6 +14,13 @@ enum class outcome_code {
     complete,       ///< every record there is was delivered
     page_failed,    ///< a page could not be had
     count_mismatch, ///< the list ended before the number of records the server told of
+    server_ceiling, ///< the server refuses to give what, it says, is there
+    list_changed,   ///< the list changed so much while it was read that rows may be missing
+    loop,           ///< the server leads in a circle, or gives the same page again and again
+    empty_run,      ///< too many empty pages in a row, each with a next one
+    foreign_origin, ///< the next page or a redirect leads to another server, or to a private one
+    bound_exceeded, ///< an answer is larger, deeper or longer than the bounds allow
+    cursor_expired, ///< the server does not know the cursor of the next page any more
     page_cap,       ///< the caller's limit on pages was reached before the end
     wait_too_long,  ///< the server asked for a longer wait than the caller allows
     stalled,        ///< no page came for as long as the caller allows
@@ -32,6 +39,20 @@ constexpr std::string_view to_string(outcome_code code) noexcept
         return "page_failed";
     case outcome_code::count_mismatch:
         return "count_mismatch";
+    case outcome_code::server_ceiling:
+        return "server_ceiling";
+    case outcome_code::list_changed:
+        return "list_changed";
+    case outcome_code::bound_exceeded:
+        return "bound_exceeded";
+    case outcome_code::cursor_expired:
+        return "cursor_expired";
+    case outcome_code::loop:
+        return "loop";
+    case outcome_code::empty_run:
+        return "empty_run";
+    case outcome_code::foreign_origin:
+        return "foreign_origin";
     case outcome_code::page_cap:
         return "page_cap";
     case outcome_code::wait_too_long:

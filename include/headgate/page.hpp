@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -13,16 +14,21 @@ namespace headgate {
 /// One page of a list: its records, as they came. Movable and copyable.
 class page {
 public:
-    page(std::uint64_t index, std::string where, std::vector<nlohmann::json> records)
-        : index_{index}, where_{std::move(where)}, records_(std::move(records))
+    page(std::uint64_t index, std::string where, std::vector<nlohmann::json> records,
+         std::size_t list = 0)
+        : index_{index}, where_{std::move(where)}, records_(std::move(records)), list_{list}
     {
     }
 
-    /// In which order it was asked for, from 0. Pages come as they arrive, not in this order.
+    /// In which order it was asked for, from 0. Pages come as they arrive, not in this order, unless
+    /// `extract_options::ordered` asks for it.
     std::uint64_t index() const noexcept { return index_; }
 
     /// Its place in the list, for messages: "offset 200".
     const std::string& where() const noexcept { return where_; }
+
+    /// Of which list it is, of several; see `paging::partitions`.
+    std::size_t list() const noexcept { return list_; }
 
     const std::vector<nlohmann::json>& records() const& noexcept { return records_; }
     std::vector<nlohmann::json>&& records() && noexcept { return std::move(records_); }
@@ -31,6 +37,7 @@ private:
     std::uint64_t index_;
     std::string where_;
     std::vector<nlohmann::json> records_;
+    std::size_t list_;
 };
 
 } // namespace headgate

@@ -2,16 +2,21 @@
 #define HEADGATE_DETAIL_CURL_TRANSFER_HPP
 
 #include <headgate/detail/curl_handle.hpp>
+#include <headgate/detail/public_address.hpp>
 #include <headgate/http/client_options.hpp>
 #include <headgate/http/error.hpp>
 #include <headgate/http/request.hpp>
 #include <headgate/http/response.hpp>
 
+#include <asio/ip/tcp.hpp>
+
 #include <curl/curl.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <cstring>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -38,7 +43,7 @@ public:
         request_.emplace(std::move(request));
         body_.clear();
         header_bytes_ = 0;
-        too_large_.reset();
+        refused_.reset();
         error_[0] = '\0';
         curl_easy_reset(easy_.get());
         set(CURLOPT_NOSIGNAL, 1L);
@@ -55,6 +60,12 @@ public:
         set(CURLOPT_HEADERDATA, this);
         set(CURLOPT_WRITEFUNCTION, &on_body);
         set(CURLOPT_WRITEDATA, this);
+        if (request_->public_only()) {
+            set(CURLOPT_OPENSOCKETFUNCTION, &on_open);
+            set(CURLOPT_OPENSOCKETDATA, this);
+            set(CURLOPT_PREREQFUNCTION, &on_connected);
+            set(CURLOPT_PREREQDATA, this);
+        }
         prepare_tls();
         prepare_method();
         prepare_headers();
@@ -72,9 +83,12 @@ public:
         http::response response{static_cast<int>(status), take_headers(), std::move(body_)};
         body_ = {};
         response.http_version(number_of(version)).elapsed(std::chrono::microseconds{elapsed});
+        const char* address = nullptr;
+        curl_easy_getinfo(easy_.get(), CURLINFO_PRIMARY_IP, &address);
+        response.remote_address(address ? address : "");
         failed = {};
         if (result != CURLE_OK) {
-            failed = too_large_ ? make_error_code(*too_large_) : classify(result);
+            failed = refused_ ? make_error_code(*refused_) : classify(result);
             response.error_text(describe(result));
         }
         return response;
@@ -135,12 +149,45 @@ private:
         set(CURLOPT_HTTPHEADER, lines_.get());
     }
 
+    /// Makes the socket for a connection, unless it would go where it may not.
+    static curl_socket_t on_open(void* self, curlsocktype, curl_sockaddr* address) noexcept
+    {
+        try {
+            const asio::ip::tcp::endpoint target = endpoint_of(*address);
+            if (is_public(target.address()))
+                return ::socket(address->family, address->socktype | SOCK_CLOEXEC,
+                                address->protocol);
+        } catch (...) { // an address of another family is not public either
+        }
+        static_cast<curl_transfer*>(self)->refused_ = http::error::private_address;
+        return CURL_SOCKET_BAD;
+    }
+
+    static asio::ip::tcp::endpoint endpoint_of(const curl_sockaddr& address)
+    {
+        asio::ip::tcp::endpoint result;
+        if (address.addrlen > result.capacity())
+            return result;
+        std::memcpy(result.data(), &address.addr, address.addrlen);
+        result.resize(address.addrlen);
+        return result;
+    }
+
+    /// The same for a connection that was made before, for another request.
+    static int on_connected(void* self, char* address, char*, int, int) noexcept
+    {
+        if (address && is_public(std::string{address}))
+            return CURL_PREREQFUNC_OK;
+        static_cast<curl_transfer*>(self)->refused_ = http::error::private_address;
+        return CURL_PREREQFUNC_ABORT;
+    }
+
     static std::size_t on_header(char*, std::size_t size, std::size_t count, void* self) noexcept
     {
         auto& transfer = *static_cast<curl_transfer*>(self);
         transfer.header_bytes_ += size * count;
         if (transfer.header_bytes_ > transfer.options_.max_header_bytes()) {
-            transfer.too_large_ = http::error::headers_too_large;
+            transfer.refused_ = http::error::headers_too_large;
             return 0;
         }
         return size * count;
@@ -151,7 +198,7 @@ private:
         auto& transfer = *static_cast<curl_transfer*>(self);
         const std::size_t bytes = size * count;
         if (bytes > transfer.options_.max_body_bytes() - transfer.body_.size()) {
-            transfer.too_large_ = http::error::body_too_large;
+            transfer.refused_ = http::error::body_too_large;
             return bytes == 0 ? 1 : 0;
         }
         try {
@@ -230,10 +277,12 @@ private:
     std::string describe(CURLcode result) const
     {
         std::string text = name() + ": ";
-        if (too_large_ == http::error::body_too_large)
+        if (refused_ == http::error::body_too_large)
             return text + "body larger than " + std::to_string(options_.max_body_bytes()) +
                    " bytes";
-        if (too_large_ == http::error::headers_too_large)
+        if (refused_ == http::error::private_address)
+            return text + "its host has no public address, and the request may go to no other";
+        if (refused_ == http::error::headers_too_large)
             return text + "header fields larger than " +
                    std::to_string(options_.max_header_bytes()) + " bytes";
         return text + (error_[0] != '\0' ? error_ : curl_easy_strerror(result));
@@ -245,7 +294,7 @@ private:
     curl_lines lines_;
     std::string body_;
     std::size_t header_bytes_ = 0;
-    std::optional<http::error> too_large_;
+    std::optional<http::error> refused_;
     char error_[CURL_ERROR_SIZE] = {};
 };
 

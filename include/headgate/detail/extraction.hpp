@@ -22,6 +22,8 @@ struct extract_statistics {
     std::uint64_t requests = 0;          ///< requests that were sent
     std::uint64_t http_429 = 0;          ///< answers "429 Too Many Requests"
     std::uint64_t retries = 0;           ///< requests that repeated one that had failed
+    std::uint64_t duplicates = 0;        ///< records that were dropped because their key had come
+    std::uint64_t rewinds = 0;           ///< times a changing list was read again from before
     std::uint64_t refused = 0;           ///< answers that said "too many", also by other statuses
     std::uint64_t pauses = 0;            ///< times the server refused; many at once are one
     server_limit_report server;          ///< what it has said of its limit

@@ -6,14 +6,22 @@
 #include <headgate/detail/clock_timer.hpp>
 #include <headgate/detail/extraction.hpp>
 #include <headgate/detail/flight.hpp>
+#include <headgate/detail/intrusive_list.hpp>
+#include <headgate/detail/address_reach.hpp>
+#include <headgate/detail/bounds.hpp>
+#include <headgate/detail/origin_guard.hpp>
+#include <headgate/detail/page_order.hpp>
 #include <headgate/detail/page_parser.hpp>
+#include <headgate/detail/page_wait.hpp>
 #include <headgate/detail/rate_control.hpp>
 #include <headgate/detail/retry_policy.hpp>
 #include <headgate/detail/stall_watch.hpp>
+#include <headgate/detail/unique_records.hpp>
 #include <headgate/extract_options.hpp>
 #include <headgate/http/error.hpp>
 #include <headgate/http/request.hpp>
 #include <headgate/http/response.hpp>
+#include <headgate/http/url.hpp>
 #include <headgate/limit.hpp>
 #include <headgate/outcome.hpp>
 #include <headgate/page.hpp>
@@ -24,7 +32,12 @@
 
 #include <asio/any_io_executor.hpp>
 #include <asio/awaitable.hpp>
+#include <asio/bind_cancellation_slot.hpp>
+#include <asio/cancellation_signal.hpp>
+#include <asio/cancellation_state.hpp>
+#include <asio/cancellation_type.hpp>
 #include <asio/error.hpp>
+#include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
 
 #include <algorithm>
@@ -33,12 +46,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <iterator>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 namespace headgate::detail {
 
@@ -64,13 +79,15 @@ class extraction_run final
     /// Why a try for a page came to nothing, and whether another may do better.
     class failure {
     public:
-        failure(std::string why, bool may_be_tried_again)
-            : reason{std::move(why)}, may_pass{may_be_tried_again}
+        failure(std::string why, bool may_be_tried_again,
+                outcome_code name = outcome_code::page_failed)
+            : reason{std::move(why)}, may_pass{may_be_tried_again}, code{name}
         {
         }
 
         std::string reason;
         bool may_pass;
+        outcome_code code;
     };
 
 public:
@@ -84,8 +101,11 @@ public:
           control_{options, limiter_.limits()},
           renewing_{limiter_.get_executor(), limit::in_flight(1)},
           tasks_{limiter_.get_executor(), options.max_in_flight()},
-          pool_{limiter_.get_executor(), options.max_in_flight()}
+          pool_{limiter_.get_executor(), options.max_in_flight()},
+          ordered_{options.ordered() || must_be_ordered()}
     {
+        if (options.unique())
+            unique_.emplace(*options.unique(), options.unique_bytes());
     }
 
     void start()
@@ -123,14 +143,24 @@ public:
         result.elapsed = (finished_ ? *finished_ : clock::now()) - started_;
         if constexpr (requires { pager_.expected(); })
             result.total = pager_.expected();
+        if constexpr (requires { pager_.rewinds(); })
+            result.rewinds = pager_.rewinds();
         return result;
     }
 
 private:
+    bool must_be_ordered() const
+    {
+        if constexpr (requires { pager_.is_ordered(); })
+            return pager_.is_ordered();
+        return false;
+    }
+
     /// Moves what the pager knows to ask for into the queue, as far as there is room.
     void plan()
     {
         std::lock_guard lock{mutex_};
+        call_off_waits();
         for (;;) {
             if (!planned_) {
                 std::optional<position> where = pager_.next();
@@ -155,6 +185,17 @@ private:
         }
     }
 
+    /// A page that is being fetched, or waits for those before it.
+    struct pending_page {
+        explicit pending_page(std::string name) : where{std::move(name)} {}
+
+        std::string where;
+        std::vector<nlohmann::json> records;
+        bool received = false; ///< an answer was taken in for it
+        extraction::channel::place place;
+    };
+    using ordered_page = std::pair<task, pending_page>;
+
     /// What has been tried for a page.
     struct effort {
         unsigned tries = 0;          ///< that came to nothing
@@ -162,35 +203,128 @@ private:
         std::uint64_t pages = 0;     ///< how many had come then
         unsigned credentials = 0;    ///< those that the last request was sent with
         bool renewed = false;        ///< credentials were renewed for it
+        unsigned redirects = 0;      ///< that were followed
+        bool hops_on = false;        ///< the last answer was one
+        std::optional<http::request> moved;
         std::optional<typename stall_watch_type::attempt> watched;
     };
 
     asio::awaitable<void> fetch_pages(worker_pool::worker me)
     {
-        while (auto next = co_await tasks_.async_pop(asio::use_awaitable)) {
-            plan();
+        auto strand = co_await asio::this_coro::executor;
+        const auto wait = std::make_shared<page_wait<task>>(std::move(strand));
+        for (;;) {
+            // The place comes first, so that pages take theirs in the order of the list: with
+            // ordered delivery those that wait for a page must not take away its place.
             auto place = co_await pages_.async_reserve(asio::use_awaitable);
-            for (effort so_far;; ++so_far.tries) {
-                const bool fetched = co_await fetch(*next, so_far, me, place);
-                if (fetched)
-                    break;
+            auto next = co_await tasks_.async_pop(asio::use_awaitable);
+            if (!next)
+                break;
+            plan();
+            pending_page page{name_of(*next)};
+            page.place = std::move(place);
+            for (bool more = is_wanted(*next); more; more = has_rest(*next)) {
+                effort so_far;
+                for (;;) {
+                    const bool done = co_await fetch(*next, so_far, me, *wait, page);
+                    if (done)
+                        break;
+                    so_far.tries += std::exchange(so_far.hops_on, false) ? 0 : 1;
+                }
             }
+            hand_over(std::move(*next), std::move(page));
             plan();
         }
     }
 
+    /// Whether a page is still of use, now that there is a place for it.
+    bool is_wanted(const task& what)
+    {
+        std::lock_guard lock{mutex_};
+        if constexpr (requires { pager_.wanted(what.where); })
+            return pager_.wanted(what.where);
+        return true;
+    }
+
+    /// Whether a page came short, and is to be asked for the rest.
+    bool has_rest(task& what)
+    {
+        std::lock_guard lock{mutex_};
+        if constexpr (requires { pager_.rest(what.where); }) {
+            if (auto rest = pager_.rest(what.where)) {
+                what.where = std::move(*rest);
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /// Delivers a page, or in ordered delivery all whose turn it is.
+    void hand_over(task&& what, pending_page&& page)
+    {
+        std::string wrong;
+        {
+            std::lock_guard lock{mutex_};
+            try {
+                if (!ordered_) {
+                    send(what, std::move(page));
+                } else {
+                    const std::uint64_t number = what.index;
+                    order_.add(number, ordered_page{std::move(what), std::move(page)});
+                    while (auto next = order_.next())
+                        join_and_send(next->first, std::move(next->second));
+                }
+                return;
+            } catch (const std::exception& e) {
+                wrong = e.what();
+            }
+        }
+        stop(outcome_code::page_failed, printable(wrong));
+    }
+
+    void join_and_send(const task& what, pending_page&& page)
+    {
+        if constexpr (requires { pager_.join(what.where, page.records); }) {
+            if (page.received) {
+                const auto repeated = pager_.join(what.where, page.records);
+                if (!repeated) { // all that was planned is void
+                    order_.skip_to(next_index_);
+                    planned_.reset();
+                    return;
+                }
+                paging::kept{*repeated, page.records.size() - *repeated}.apply(page.records);
+            }
+        }
+        send(what, std::move(page));
+    }
+
+    void send(const task& what, pending_page&& pending)
+    {
+        if (unique_)
+            statistics_.duplicates += unique_->filter(pending.records);
+        if (pending.records.empty())
+            return;
+        statistics_.records += pending.records.size();
+        std::size_t list = 0;
+        if constexpr (requires { pager_.list(what.where); })
+            list = pager_.list(what.where);
+        page result{what.index, std::move(pending.where), std::move(pending.records), list};
+        pending.place.send(std::move(result));
+    }
+
     /// One try for a page; false if there is to be another.
     asio::awaitable<bool> fetch(const task& what, effort& so_far, const worker_pool::worker& me,
-                                extraction::channel::place& place)
+                                page_wait<task>& wait, pending_page& page)
     {
-        auto granted = co_await limiter_.async_acquire_permit(1, as_tuple(asio::use_awaitable));
-        if (std::get<0>(granted))
-            stop(outcome_code::cancelled, "limiter: " + std::get<0>(granted).message());
-        permit paid = std::move(std::get<1>(granted));
+        auto granted = co_await acquire(what, wait, page);
+        if (!granted)
+            co_return true;
+        permit paid = std::move(*granted);
         const auto busy = me.in_flight();
         if (stall_watch_ && so_far.tries == 0)
             so_far.watched.emplace(stall_watch_);
         http::request request = make_request(what, so_far);
+        const http::url base{request.url()};
         const bool repeatable = options_.repeat_any_method() || request.method() == "GET" ||
                                 request.method() == "HEAD";
         const time sent = now();
@@ -208,6 +342,7 @@ private:
             stop(outcome_code::cancelled, printable(response.error_text()));
         if (failed == http::error::connect_failed || failed == http::error::resolve_failed)
             paid.settle(0); // the server has not seen it
+        reach_.heard_from(response.remote_address());
         if (!failed && is_refused(what, so_far, response, sent))
             co_return false;
         if (response.status() == 401 && options_.refresh() && !so_far.renewed) {
@@ -216,16 +351,93 @@ private:
             co_await renew_credentials(what, so_far);
             co_return false;
         }
-        std::optional<failure> wrong = failed ? failure{response.error_text(), may_pass(failed)}
-                                              : deliver(what, response, sent, place);
+        std::optional<failure> wrong = failed ? failed_transfer(failed, response)
+                                              : take(what, base, response, so_far, sent, page);
+        if (so_far.hops_on)
+            co_return so_far.hops_on = false;
         if (!wrong)
             co_return true;
-        if (!repeatable || !wrong->may_pass || !take_retry(so_far.tries))
-            page_failed(what, wrong->reason, so_far.tries);
+        if (!repeatable || !wrong->may_pass || !take_retry(so_far.tries)) {
+            give_up(what, *wrong, so_far.tries);
+            co_return true;
+        }
         paid = permit{};
-        timer wait{limiter_.get_executor(), backoff(so_far.tries)};
-        co_await wait.async_wait(asio::use_awaitable);
+        co_return co_await back_off(what, so_far, wait, page);
+    }
+
+    /// Waits for a token; nothing if the page has turned out to be of no use meanwhile.
+    asio::awaitable<std::optional<permit>> acquire(const task& what, page_wait<task>& wait,
+                                                   const pending_page& page)
+    {
+        auto state = co_await asio::this_coro::cancellation_state;
+        waiting here{*this, what, wait, page, state};
+        auto operation = limiter_.async_acquire_permit(
+            1, asio::bind_cancellation_slot(wait.slot(), as_tuple(asio::use_awaitable)));
+        auto [failed, granted] = co_await std::move(operation);
+        if (here.end())
+            co_return std::nullopt;
+        if (failed)
+            stop(outcome_code::cancelled, "limiter: " + failed.message());
+        co_return std::move(granted);
+    }
+
+    /// Waits before the next try; true if there is to be none.
+    asio::awaitable<bool> back_off(const task& what, const effort& so_far, page_wait<task>& wait,
+                                   const pending_page& page)
+    {
+        auto state = co_await asio::this_coro::cancellation_state;
+        waiting here{*this, what, wait, page, state};
+        timer pause{limiter_.get_executor(), backoff(so_far.tries)};
+        auto operation = pause.async_wait(
+            asio::bind_cancellation_slot(wait.slot(), as_tuple(asio::use_awaitable)));
+        auto [failed] = co_await std::move(operation);
+        if (here.end())
+            co_return true;
+        if (failed)
+            throw std::system_error{failed};
         co_return false;
+    }
+
+    /// Has a worker's wait called off when its page is of no use any more.
+    class waiting {
+    public:
+        waiting(extraction_run& run, const task& what, page_wait<task>& wait,
+                const pending_page& page, asio::cancellation_state& state)
+            : run_{run}, wait_{wait}, own_{state.slot()}
+        {
+            own_.assign([&wait](asio::cancellation_type type) { wait.cancel(type); });
+            std::lock_guard lock{run_.mutex_};
+            wait_.begin(what);
+            if (!page.received)
+                run_.waits_.push_back(wait_);
+        }
+        waiting(const waiting&) = delete;
+        waiting& operator=(const waiting&) = delete;
+        ~waiting() { end(); }
+
+        /// Ends the wait; true if it was called off.
+        bool end()
+        {
+            own_.clear();
+            std::lock_guard lock{run_.mutex_};
+            if (wait_.linked())
+                run_.waits_.erase(wait_);
+            return wait_.end();
+        }
+
+    private:
+        extraction_run& run_;
+        page_wait<task>& wait_;
+        asio::cancellation_slot own_;
+    };
+
+    void call_off_waits()
+    {
+        if constexpr (requires(const task& what) { pager_.wanted(what.where); })
+            waits_.for_each([this](page_wait<task>& each) {
+                if (each.task() && !pager_.wanted(each.task()->where))
+                    each.call_off();
+            });
     }
 
     /// Does what an answer says of the limit: others wait, or the limits change. True if it says
@@ -287,10 +499,15 @@ private:
         }
     }
 
-    bool may_pass(std::error_code failed) const
+    failure failed_transfer(std::error_code failed, const http::response& response) const
     {
         std::lock_guard lock{mutex_};
-        return control_.retries().may_pass(failed);
+        const bool too_large =
+            failed == http::error::body_too_large || failed == http::error::headers_too_large;
+        return {response.error_text(), control_.retries().may_pass(failed),
+                too_large ? outcome_code::bound_exceeded
+                : failed == http::error::private_address ? outcome_code::foreign_origin
+                                                         : outcome_code::page_failed};
     }
 
     bool take_retry(unsigned tries)
@@ -313,11 +530,14 @@ private:
             std::optional<http::request> result;
             {
                 std::lock_guard lock{mutex_};
-                result.emplace(pager_.request(what.where));
+                result.emplace(so_far.moved ? *so_far.moved : pager_.request(what.where));
             }
+            if (reach_.is_public() && !options_.allow_private_addresses())
+                result->public_only(true);
             std::lock_guard lock{preparing_};
             so_far.credentials = credentials_;
-            if (options_.prepare())
+            const origin_guard* guard = guard_of(what);
+            if (options_.prepare() && (!guard || guard->is_home(result->url())))
                 options_.prepare()(*result);
             return std::move(*result);
         } catch (const std::exception& e) {
@@ -325,32 +545,96 @@ private:
         }
     }
 
-    /// Parses and delivers a page; says why if it cannot.
-    std::optional<failure> deliver(const task& what, const http::response& response, time sent,
-                                   extraction::channel::place& place)
+    /// Parses a page and takes its records; says why if it cannot.
+    std::optional<failure> take(const task& what, const http::url& base,
+                                const http::response& response, effort& so_far, time sent,
+                                pending_page& page)
     {
-        std::optional<page> result;
         try {
+            if (goes_on_elsewhere(what, base, response, so_far) || is_refused_page(what, response))
+                return std::nullopt;
             parsed_page parsed = parser_.parse(response);
             std::lock_guard lock{mutex_};
-            const std::size_t kept = pager_.received(
-                what.where, paging::page_content{response, parsed.document, parsed.records.size()});
-            if (kept < parsed.records.size())
-                parsed.records.resize(kept);
+            const paging::kept mine = pager_.received(
+                what.where, paging::page_content{base, response, parsed.document,
+                                                 parser_.records(), parsed.records});
+            mine.apply(parsed.records);
             control_.retries().succeeded(sent);
             if (stall_watch_)
                 stall_watch_->progress(clock::now());
             ++statistics_.pages;
-            statistics_.records += parsed.records.size();
-            result.emplace(what.index, pager_.describe(what.where), std::move(parsed.records));
+            page.received = true;
+            if (page.records.empty())
+                page.records = std::move(parsed.records);
+            else
+                std::move(parsed.records.begin(), parsed.records.end(),
+                          std::back_inserter(page.records));
         } catch (const unreadable_body& e) {
             return failure{e.what(), true};
+        } catch (const bound_exceeded& e) {
+            return failure{e.what(), false, outcome_code::bound_exceeded};
+        } catch (const foreign_origin& e) {
+            return failure{e.what(), false, outcome_code::foreign_origin};
         } catch (const std::exception& e) {
             return failure{e.what(), retry_policy::may_pass(response)};
         }
-        if (!result->records().empty())
-            place.send(std::move(*result));
         return std::nullopt;
+    }
+
+    /// Whether the pager knows what a status means: that there is no such page, for example.
+    bool is_refused_page(const task& what, const http::response& response)
+    {
+        std::lock_guard lock{mutex_};
+        if constexpr (requires { pager_.refused(what.where, response); })
+            return pager_.refused(what.where, response);
+        return false;
+    }
+
+    /// Whether the page is elsewhere on the same server, and to be asked for there. Each hop pays a
+    /// token.
+    bool goes_on_elsewhere(const task& what, const http::url& base, const http::response& response,
+                           effort& so_far)
+    {
+        const auto target = response.header("Location");
+        const origin_guard* guard = guard_of(what);
+        if (!target || !guard || !is_redirect(response.status(), guard->list().method()))
+            return false;
+        if (++so_far.redirects > most_redirects)
+            throw bound_exceeded{"more than " + std::to_string(most_redirects) + " redirects"};
+        so_far.moved = guard->follow(base, std::string{*target});
+        return so_far.hops_on = true;
+    }
+
+    /// Only 307 and 308 keep a method other than GET as it is.
+    static bool is_redirect(int status, const std::string& method)
+    {
+        const bool keeps_method = status == 307 || status == 308;
+        return keeps_method ||
+               (method == "GET" && (status == 301 || status == 302 || status == 303));
+    }
+
+    const origin_guard* guard_of(const task& what) const
+    {
+        if constexpr (requires { pager_.guard(what.where); })
+            return &pager_.guard(what.where);
+        else if constexpr (requires { pager_.guard(); })
+            return &pager_.guard();
+        else
+            return static_cast<void>(what), nullptr;
+    }
+
+    /// A page cannot be had. If the pager can do with that the run goes on, else it ends.
+    void give_up(const task& what, const failure& why, unsigned tries)
+    {
+        const std::string after =
+            tries > 0 ? " (after " + std::to_string(tries + 1) + " tries)" : std::string{};
+        paging::page_end end{why.code, name(what) + printable(why.reason) + after};
+        if constexpr (requires { pager_.failed(what.where, end); }) {
+            std::lock_guard lock{mutex_};
+            pager_.failed(what.where, std::move(end));
+        } else {
+            stop(end.code(), end.reason());
+        }
     }
 
     [[noreturn]] void page_failed(const task& what, const std::string& reason, unsigned tries)
@@ -360,10 +644,15 @@ private:
         stop(outcome_code::page_failed, name(what) + printable(reason) + after);
     }
 
-    std::string name(const task& what) const
+    std::string name_of(const task& what) const
     {
         std::lock_guard lock{mutex_};
-        return "page at " + pager_.describe(what.where) + ": ";
+        return pager_.describe(what.where);
+    }
+
+    std::string name(const task& what) const
+    {
+        return "page at " + name_of(what) + ": ";
     }
 
     [[noreturn]] void stop(outcome_code code, std::string reason)
@@ -429,6 +718,11 @@ private:
     std::shared_ptr<stall_watch_type> stall_watch_;
 
     std::optional<task> planned_;
+    const bool ordered_;
+    page_order<ordered_page> order_;
+    std::optional<unique_records> unique_;
+    address_reach reach_;
+    intrusive_list<page_wait<task>> waits_;
     std::uint64_t next_index_ = 0;
     outcome outcome_;
     extract_statistics statistics_;

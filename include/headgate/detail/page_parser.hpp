@@ -1,6 +1,7 @@
 #ifndef HEADGATE_DETAIL_PAGE_PARSER_HPP
 #define HEADGATE_DETAIL_PAGE_PARSER_HPP
 
+#include <headgate/detail/bounds.hpp>
 #include <headgate/http/response.hpp>
 
 #include <nlohmann/json.hpp>
@@ -41,21 +42,24 @@ struct parsed_page {
 /// Takes the records out of an answer.
 class page_parser {
 public:
-    /// Deeper than any API's records; a parser's and a writer's recursion ends here.
-    static constexpr int max_depth = 512;
-
     explicit page_parser(nlohmann::json::json_pointer records) : records_{std::move(records)} {}
+
+    const nlohmann::json::json_pointer& records() const noexcept { return records_; }
 
     /// @throws std::runtime_error that says what is wrong with the answer.
     parsed_page parse(const http::response& response) const
     {
         check_status(response);
         parsed_page result;
+        if (response.status() == 204)
+            return result; // "no content" is how some servers write an empty list
         result.document = parse_body(response.body());
         if (!result.document.contains(records_))
             throw std::runtime_error{"no " + records_.to_string() + " in the answer, which is " +
                                      describe(result.document)};
         nlohmann::json& list = result.document.at(records_);
+        if (list.is_null() && !records_.empty())
+            return result; // how some servers write an empty list
         if (!list.is_array())
             throw std::runtime_error{name() + " is " + describe(list) + ", must be an array"};
         result.records.swap(list.get_ref<nlohmann::json::array_t&>());
@@ -78,9 +82,9 @@ private:
     static nlohmann::json parse_body(const std::string& body)
     {
         const auto bounded = [](int depth, nlohmann::json::parse_event_t, nlohmann::json&) {
-            if (depth > max_depth)
-                throw std::runtime_error{"the body is JSON nested more than " +
-                                         std::to_string(max_depth) + " deep"};
+            if (depth > most_json_depth)
+                throw bound_exceeded{"the body is JSON nested more than " +
+                                     std::to_string(most_json_depth) + " deep"};
             return true;
         };
         try {

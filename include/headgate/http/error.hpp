@@ -18,6 +18,7 @@ enum class error {
     bad_answer,           ///< what came is not HTTP
     bad_content_encoding, ///< the body could not be decompressed
     body_too_large,       ///< the decompressed body is larger than the client's limit
+    private_address,      ///< the host has no public address, and the request may only go to one
     headers_too_large,    ///< the header fields are larger than the client's limit
 };
 
@@ -48,6 +49,8 @@ inline const std::error_category& error_category() noexcept
                 return "body could not be decompressed";
             case error::body_too_large:
                 return "body too large";
+            case error::private_address:
+                return "address is not public";
             case error::headers_too_large:
                 return "header fields too large";
             }

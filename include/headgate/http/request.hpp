@@ -79,6 +79,15 @@ public:
     }
     const std::optional<std::chrono::milliseconds>& timeout() const noexcept { return timeout_; }
 
+    /// Whether it may go to public addresses only, and fails as `error::private_address` otherwise:
+    /// not to loopback, link-local, private or other special addresses.
+    request& public_only(bool on) noexcept
+    {
+        public_only_ = on;
+        return *this;
+    }
+    bool public_only() const noexcept { return public_only_; }
+
 private:
     static bool is_control(unsigned char c) noexcept
     {
@@ -97,6 +106,7 @@ private:
     fields headers_;
     std::optional<std::string> body_;
     std::optional<std::chrono::milliseconds> timeout_;
+    bool public_only_ = false;
 };
 
 } // namespace headgate::http

@@ -79,6 +79,14 @@ public:
         return *this;
     }
 
+    /// The address that answered, or of the proxy; empty if no connection was made.
+    const std::string& remote_address() const noexcept { return remote_address_; }
+    response& remote_address(std::string address)
+    {
+        remote_address_ = std::move(address);
+        return *this;
+    }
+
 private:
     int status_ = 0;
     int http_version_ = 0;
@@ -86,6 +94,7 @@ private:
     fields headers_;
     std::string body_;
     std::string error_text_;
+    std::string remote_address_;
 };
 
 } // namespace headgate::http

@@ -13,6 +13,12 @@
 
 namespace headgate::http {
 
+/// A URL of another scheme than http and https, such as file.
+class unsupported_scheme : public std::invalid_argument {
+public:
+    using std::invalid_argument::invalid_argument;
+};
+
 /// An absolute http or https URL, parsed and put together by libcurl, so that what is checked is
 /// what is connected to.
 class url {
@@ -25,8 +31,8 @@ public:
             throw std::invalid_argument{"URL has a control character in it"};
         parse(text);
         if (const std::string name = scheme(); name != "http" && name != "https")
-            throw std::invalid_argument{"URL \"" + without_credentials() + "\": scheme is " + name +
-                                        ", must be http or https"};
+            throw unsupported_scheme{"URL \"" + without_credentials() + "\": scheme is " + name +
+                                     ", must be http or https"};
     }
 
     url(const url& other) : handle_{curl_url_dup(other.handle_.get())}
@@ -41,6 +47,41 @@ public:
         return *this;
     }
     ~url() = default;
+
+    /// What `reference`, absolute or relative, means on a page at this URL (RFC 3986).
+    /// @throws std::invalid_argument as the constructor does.
+    url resolved(const std::string& reference) const
+    {
+        if (std::any_of(reference.begin(), reference.end(), is_control))
+            throw std::invalid_argument{"URL has a control character in it"};
+        url result{*this};
+        result.parse(reference);
+        return url{result.str()};
+    }
+
+    /// Whether both have the same scheme, host and port, and so the same server.
+    bool same_origin(const url& other) const
+    {
+        return scheme() == other.scheme() && curl_strequal(host().c_str(), other.host().c_str()) &&
+               port() == other.port();
+    }
+
+    /// User name and password, as they stand in the URL; empty if there are none.
+    std::string credentials() const
+    {
+        const std::string password = part(CURLUPART_PASSWORD);
+        return part(CURLUPART_USER) + (password.empty() ? "" : ":" + password);
+    }
+
+    /// Takes the user name and password of another URL of the same origin, unless it has its own.
+    void set_credentials(const url& other)
+    {
+        if (!credentials().empty() || other.credentials().empty())
+            return;
+        set(CURLUPART_USER, other.part(CURLUPART_USER).c_str());
+        if (const std::string password = other.part(CURLUPART_PASSWORD); !password.empty())
+            set(CURLUPART_PASSWORD, password.c_str());
+    }
 
     std::string str() const { return part(CURLUPART_URL); }
     std::string scheme() const { return part(CURLUPART_SCHEME); }
@@ -92,13 +133,6 @@ public:
         return *this;
     }
 
-    /// Whether both have the same scheme, host and port.
-    bool same_origin(const url& other) const
-    {
-        return scheme() == other.scheme() && curl_strequal(host().c_str(), other.host().c_str()) &&
-               port() == other.port();
-    }
-
     /// For libcurl's own use.
     CURLU* native_handle() const noexcept { return handle_.get(); }
 
@@ -120,10 +154,15 @@ private:
         // Only what has to be is encoded: libcurl 7.88 would write %2F as %2f as well.
         const bool plain = std::all_of(text.begin(), text.end(),
                                        [](unsigned char c) { return c > 0x20 && c < 0x7f; });
-        if (const CURLUcode failed = curl_url_set(handle_.get(), CURLUPART_URL, text.c_str(),
-                                                  plain ? 0 : CURLU_URLENCODE))
-            throw std::invalid_argument{"URL \"" + hide_credentials(text) +
-                                        "\": " + curl_url_strerror(failed)};
+        const CURLUcode failed = curl_url_set(handle_.get(), CURLUPART_URL, text.c_str(),
+                                              plain ? 0 : CURLU_URLENCODE);
+        if (failed == CURLUE_OK)
+            return;
+        const std::string reason =
+            "URL \"" + hide_credentials(text) + "\": " + curl_url_strerror(failed);
+        if (failed == CURLUE_UNSUPPORTED_SCHEME)
+            throw unsupported_scheme{reason};
+        throw std::invalid_argument{reason};
     }
 
     static bool is_control(unsigned char c) noexcept { return c < 0x20 || c == 0x7f; }

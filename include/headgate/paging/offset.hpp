@@ -2,8 +2,11 @@
 #define HEADGATE_PAGING_OFFSET_HPP
 
 #include <headgate/detail/json_pointer.hpp>
+#include <headgate/detail/numbered_pager.hpp>
+#include <headgate/detail/parameter.hpp>
+#include <headgate/detail/seam.hpp>
 #include <headgate/http/request.hpp>
-#include <headgate/http/url.hpp>
+#include <headgate/http/response.hpp>
 #include <headgate/outcome.hpp>
 #include <headgate/paging/pager.hpp>
 
@@ -12,64 +15,83 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <limits>
+#include <map>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace headgate::paging {
 
 /// Offset/limit paging: `?offset=200&limit=100`.
 ///
-/// The first page is asked for alone, because it tells two things: how many records a page really
-/// has, which may be fewer than were asked for, and, if the server says so, how many there are in
-/// all. With a total the other pages are planned from it and fetched side by side. Without, one
-/// page follows another until one is empty.
+/// The first page is asked for alone, because it tells how many records a page really has, and, if
+/// the server says so, how many there are in all. Then pages are fetched side by side, also where
+/// the end is not known. The offset moves on by the records that were received, never by those that
+/// were asked for: a page that comes short is followed by a request for its rest.
 ///
-/// The offset moves on by the records that were received, never by those that were asked for. A
-/// page that comes short before the end is followed by a request for the rest of it. A total plans
-/// pages; a list that ends before it is reported as `outcome_code::count_mismatch`.
-class offset {
+/// The end is an empty page with nothing behind it, or a status 404, 416 or 422, or the last or the
+/// first page once more. A total plans pages; a list that ends before it is reported as
+/// `outcome_code::count_mismatch` (or `server_ceiling`, if the server refuses what lies behind), and
+/// one that goes on behind it is read on. A server that gives one and the same page whatever it is
+/// asked for ends as `outcome_code::loop`. A page that cannot be had ends the list where it stands:
+/// the pages before it are still read.
+class offset : public detail::numbered_pager {
 public:
     /// A span of the list: `count` records from `begin` on; 0 if the page size is not known yet.
     class position {
     public:
-        position(std::uint64_t begin, std::uint64_t count) noexcept : begin_{begin}, count_{count}
+        position(std::uint64_t begin, std::uint64_t count, bool is_rest = false,
+                 unsigned reading = 0) noexcept
+            : begin_{begin}, count_{count}, is_rest_{is_rest}, reading_{reading}
         {
         }
 
         std::uint64_t begin() const noexcept { return begin_; }
         std::uint64_t count() const noexcept { return count_; }
 
+        /// Whether it is what was missing of a page that came short.
+        bool is_rest() const noexcept { return is_rest_; }
+
+        /// Which reading of the list it belongs to; see `seam_check`.
+        unsigned reading() const noexcept { return reading_; }
+
     private:
         std::uint64_t begin_;
         std::uint64_t count_;
+        bool is_rest_;
+        unsigned reading_;
     };
 
-    /// Pages of the list that `list` asks for; its method, headers and other parameters are kept.
-    explicit offset(http::request list) : list_{std::move(list)} {}
+    /// Pages of the list that `list` asks for; its method, headers, other parameters and body are
+    /// kept.
+    explicit offset(http::request list) : numbered_pager{std::move(list)} {}
 
     /// How many records to ask for at once; unless set, the parameter is left out.
-    /// @throws std::invalid_argument if 0.
+    /// @throws std::invalid_argument if 0 or more than 2^32.
     offset& page_size(std::size_t records)
     {
-        if (records == 0)
-            throw std::invalid_argument{"headgate::paging::offset: page size is 0"};
+        if (records == 0 || records > std::numeric_limits<std::uint32_t>::max())
+            throw std::invalid_argument{"headgate::paging::offset: page size is " +
+                                        std::to_string(records)};
         page_size_ = records;
+        set_step();
         return *this;
     }
 
-    /// The names of the two parameters; "offset" and "limit" unless set.
+    /// The names of the two parameters; "offset" and "limit" unless set. A name that begins with a
+    /// slash is a JSON Pointer into the request's JSON body.
+    /// @throws std::invalid_argument if it begins with a slash and is not a JSON Pointer.
     offset& offset_param(std::string name)
     {
-        offset_param_ = std::move(name);
+        offset_param_ = detail::parameter{std::move(name)};
         return *this;
     }
     offset& limit_param(std::string name)
     {
-        limit_param_ = std::move(name);
+        limit_param_ = detail::parameter{std::move(name)};
         return *this;
     }
 
@@ -82,132 +104,174 @@ public:
         return *this;
     }
 
+    /// For lists that change while they are read: each page begins with the last record of the one
+    /// before it, and `key`, a JSON Pointer into a record, tells whether it still does. Rows that
+    /// were put in shift others onto the next page, which are not delivered again. Rows that were
+    /// taken out pull others onto the page before, which is then read again; a list that changes too
+    /// much for that ends as `outcome_code::list_changed`. Pages are delivered in order.
+    /// @throws std::invalid_argument if it is not a JSON Pointer.
+    offset& seam_check(const std::string& key)
+    {
+        seam_.emplace(detail::parse_json_pointer(key));
+        set_step();
+        return *this;
+    }
+
+    /// How often the list was read again from an earlier place because rows had moved, and how many
+    /// records came again for that.
+    std::uint64_t rewinds() const noexcept { return seam_ ? seam_->rewinds() : 0; }
+    std::uint64_t repeated() const noexcept { return seam_ ? seam_->repeated() : 0; }
+
     std::optional<position> next()
     {
-        if (!started_) {
-            started_ = true;
-            return send(0, page_size_);
-        }
-        if (step_ == 0)
-            return std::nullopt;
-        for (auto gap = gaps_.begin(); gap != gaps_.end(); ++gap) {
-            if (gap->begin() >= known_end())
-                continue;
-            const position rest = *gap;
-            gaps_.erase(gap);
-            return send(rest.begin(), rest.count());
-        }
-        if (total_ ? planned_ < known_end() : outstanding_ == 0 && planned_ < ended_at_) {
-            const std::uint64_t begin = planned_;
-            planned_ += step_;
-            return send(begin, step_);
-        }
-        return std::nullopt;
+        const auto given = plan_.next();
+        return given ? std::optional{position{given->begin, given->count, false, reading()}}
+                     : std::nullopt;
+    }
+
+    bool wanted(const position& where)
+    {
+        return where.reading() == reading() && plan_.wanted(span(where));
     }
 
     http::request request(const position& where) const
     {
-        http::url url{list_.url()};
-        url.set_query(offset_param_, std::to_string(where.begin()));
+        http::request result{guard_.list()};
+        offset_param_.set(result, where.begin() - overlap(where));
         if (page_size_ > 0)
-            url.set_query(limit_param_, std::to_string(where.count()));
-        http::request result{list_};
-        result.url(std::move(url));
+            limit_param_.set(result, where.count() + overlap(where));
         return result;
     }
 
-    std::string describe(const position& where) const
+    std::string describe(const position& where) const { return name(where.begin()); }
+
+    bool refused(const position& where, const http::response& response)
     {
-        return "offset " + std::to_string(where.begin());
+        return where.reading() != reading() || is_missing(span(where), response.status());
     }
 
-    std::size_t received(const position& where, const page_content& content)
+    void failed(const position& where, page_end why)
     {
-        --outstanding_;
-        if (const auto total = read_total(content.document()))
-            total_ = total;
-        const std::uint64_t came = content.records();
-        if (came == 0) {
-            ended_at_ = std::min(ended_at_, where.begin());
+        if (where.reading() == reading())
+            give_up(span(where), std::move(why));
+    }
+
+    kept received(const position& where, const page_content& content)
+    {
+        rest_.reset();
+        if (where.reading() != reading())
+            return 0;
+        if (const auto told = read_total(content.document())) {
+            total_ = told;
+            plan_.total(*told);
+        }
+        const std::uint64_t shared =
+            std::min<std::uint64_t>(overlap(where), content.records());
+        const std::uint64_t came = content.records() - shared;
+        // More than was asked for belongs to the pages behind.
+        const std::uint64_t mine = where.count() == 0 ? came : std::min(came, where.count());
+        const bool full = where.count() > 0 && mine == where.count();
+        if (!is_new(span(where), mine, full, content)) {
+            if (!seam_)
+                plan_.done();
             return 0;
         }
-        if (step_ == 0) {
-            step_ = came;
-            planned_ = received_ = came;
-            return content.records();
+        if (where.is_rest() && shared > 0 && seam_->key_of(content.list().front()) != tail_of(where)) {
+            give_up(span(where), changed(where.begin()));
+            return 0;
         }
-        // More than was asked for belongs to the pages behind.
-        const std::uint64_t kept = std::min(came, where.count());
-        received_ += kept;
-        if (!total_)
-            planned_ = where.begin() + kept;
-        else if (kept < where.count())
-            gaps_.emplace_back(where.begin() + kept, where.count() - kept);
-        return static_cast<std::size_t>(kept);
+        const std::uint64_t end = where.begin() + mine;
+        bool is_short = mine > 0 && mine < where.count() && end != total_;
+        if (is_short && plan_.is_at_first()) {
+            // Twice the same, and less than was asked for: that is the server's own page size.
+            if (where.is_rest() && content.records() == first_size_) {
+                plan_.learn_step(mine, end);
+                is_short = false;
+            }
+            first_size_ = content.records();
+        }
+        if (is_short) {
+            rest_ = position{end, where.count() - mine, true, where.reading()};
+            if (seam_)
+                tails_[end] = seam_->key_of(content.list().back());
+        } else if (!seam_) {
+            plan_.done();
+        }
+        received_ += seam_ ? 0 : mine;
+        return kept{where.is_rest() ? shared : 0, mine + (where.is_rest() ? 0 : shared)};
+    }
+
+    std::optional<position> rest(const position&) const noexcept { return rest_; }
+
+    bool is_ordered() const noexcept { return seam_.has_value(); }
+
+    std::optional<std::size_t> join(const position& where,
+                                    const std::vector<nlohmann::json>& records)
+    {
+        if (!seam_)
+            return 0;
+        if (where.reading() != reading())
+            return records.size();
+        plan_.done();
+        const detail::seam::verdict found = seam_->join(where.begin(), where.count(), records);
+        if (found.again_from) {
+            plan_.restart(*found.again_from);
+            tails_.clear();
+            return std::nullopt;
+        }
+        received_ += records.size() - found.repeated;
+        return found.repeated;
     }
 
     std::optional<page_end> end() const
     {
-        if (!started_ || outstanding_ > 0 || (step_ == 0 && ended_at_ > 0))
-            return std::nullopt;
-        if (!total_) {
-            if (planned_ < ended_at_)
-                return std::nullopt;
-            return page_end{outcome_code::complete,
-                            "empty page at offset " + std::to_string(ended_at_) + ", the end"};
-        }
-        if (planned_ < known_end() ||
-            std::any_of(
-                gaps_.begin(), gaps_.end(),
-                [this](const position& gap) { return gap.begin() < known_end(); }))
-            return std::nullopt;
-        if (ended_at_ < *total_)
-            return page_end{outcome_code::count_mismatch,
-                            "the server tells of " + std::to_string(*total_) +
-                                " records, but its page at offset " + std::to_string(ended_at_) +
-                                " is empty; " + std::to_string(received_) + " received"};
-        return page_end{outcome_code::complete,
-                        "total of " + std::to_string(*total_) + " records reached"};
+        if (seam_ && seam_->is_lost())
+            return changed(seam_->lost_at());
+        return judge(received_, name);
     }
-
-    /// How many records the server says there are, as far as it has.
-    std::optional<std::uint64_t> expected() const noexcept { return total_; }
 
 private:
-    static constexpr std::uint64_t largest_total = std::numeric_limits<std::int64_t>::max();
-
-    position send(std::uint64_t begin, std::uint64_t count)
+    static detail::numbered_plan::span span(const position& where) noexcept
     {
-        ++outstanding_;
-        return position{begin, count};
+        return {where.begin(), where.count()};
     }
 
-    std::uint64_t known_end() const noexcept { return std::min(total_.value_or(0), ended_at_); }
+    static std::string name(std::uint64_t begin) { return "offset " + std::to_string(begin); }
 
-    std::optional<std::uint64_t> read_total(const nlohmann::json& document) const
+    page_end changed(std::uint64_t at) const
     {
-        if (!document.contains(total_pointer_))
-            return std::nullopt;
-        const nlohmann::json& value = document.at(total_pointer_);
-        if (!value.is_number_unsigned())
-            return std::nullopt;
-        return std::min(value.get<std::uint64_t>(), largest_total);
+        return {outcome_code::list_changed,
+                "the list changed too much while it was read: the records before " + name(at) +
+                    " were not found again; " + std::to_string(received_) + " received"};
     }
 
-    http::request list_;
+    std::string tail_of(const position& where)
+    {
+        return std::exchange(tails_[where.begin()], {});
+    }
+
+    /// With the record that it shares with the page before, a page is as large as was asked for.
+    void set_step() { plan_.step(seam_ && page_size_ > 1 ? page_size_ - 1 : page_size_); }
+
+    /// How many records of the page before it a page begins with.
+    std::uint64_t overlap(const position& where) const noexcept
+    {
+        return seam_ && where.begin() > 0 ? 1 : 0;
+    }
+
+    unsigned reading() const noexcept
+    {
+        return seam_ ? static_cast<unsigned>(seam_->rewinds()) : 0;
+    }
+
     std::uint64_t page_size_ = 0;
-    std::string offset_param_ = "offset";
-    std::string limit_param_ = "limit";
-    nlohmann::json::json_pointer total_pointer_{"/count"};
-
-    bool started_ = false;
-    std::uint64_t step_ = 0;        // records in a page, as the first one had them
-    std::uint64_t planned_ = 0;     // every page before this offset was asked for
-    std::uint64_t received_ = 0;    // records kept
-    std::uint64_t outstanding_ = 0; // pages asked for and not received yet
-    std::uint64_t ended_at_ = std::numeric_limits<std::uint64_t>::max(); // the first empty page
-    std::optional<std::uint64_t> total_;
-    std::deque<position> gaps_; // what short pages left out
+    detail::parameter offset_param_{"offset"};
+    detail::parameter limit_param_{"limit"};
+    std::optional<detail::seam> seam_;
+    std::map<std::uint64_t, std::string> tails_; // the last keys of pages that came short
+    std::size_t first_size_ = 0;                 // of the page before, while they come short
+    std::optional<position> rest_;
+    std::uint64_t received_ = 0; // records kept
 };
 
 } // namespace headgate::paging

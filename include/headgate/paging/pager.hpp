@@ -3,40 +3,78 @@
 
 #include <headgate/http/request.hpp>
 #include <headgate/http/response.hpp>
+#include <headgate/http/url.hpp>
 #include <headgate/outcome.hpp>
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <concepts>
 #include <cstddef>
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace headgate::paging {
 
-/// What a pager gets to see of a page: everything but the records themselves.
+/// What a pager gets to see of a page. Refers to what it is made of.
 class page_content {
 public:
-    page_content(const http::response& response, const nlohmann::json& document,
-                 std::size_t records) noexcept
-        : response_{response}, document_{document}, records_{records}
+    /// @param base     the URL that was asked for, against which a relative one is resolved
+    /// @param records  where in the body the records stood
+    page_content(const http::url& base, const http::response& response,
+                 const nlohmann::json& document, const nlohmann::json::json_pointer& records,
+                 const std::vector<nlohmann::json>& list) noexcept
+        : base_{base}, response_{response}, document_{document}, records_{records}, list_{list}
     {
     }
 
-    /// The answer with its headers; the body has been parsed into `document` already.
+    const http::url& base() const noexcept { return base_; }
+
+    /// The answer with its headers and its body.
     const http::response& response() const noexcept { return response_; }
 
-    /// The parsed body, with an empty array where the records were.
+    /// The parsed body, with an empty array where the records were; null where the body was empty.
     const nlohmann::json& document() const noexcept { return document_; }
 
-    /// How many records the page brought.
-    std::size_t records() const noexcept { return records_; }
+    /// How many records the page brought, they themselves, and where in the body they stood.
+    std::size_t records() const noexcept { return list_.size(); }
+    const std::vector<nlohmann::json>& list() const noexcept { return list_; }
+    const nlohmann::json::json_pointer& records_pointer() const noexcept { return records_; }
+
+    /// Tells pages apart by their records; 0 for a page without any.
+    std::size_t digest() const
+    {
+        if (list_.empty())
+            return 0;
+        std::size_t result = list_.size();
+        for (const nlohmann::json& each : list_)
+            result = (result ^ std::hash<nlohmann::json>{}(each)) * 0x9e3779b97f4a7c15U;
+        return result | 1;
+    }
+
+    /// Whether no two records are the same and all are objects. Only then is a page that is the same
+    /// as another a copy of it for certain; a list of numbers may well have the same page twice.
+    bool tells_records_apart() const
+    {
+        std::vector<std::size_t> digests;
+        for (const nlohmann::json& each : list_) {
+            if (!each.is_object())
+                return false;
+            digests.push_back(std::hash<nlohmann::json>{}(each));
+        }
+        std::sort(digests.begin(), digests.end());
+        return std::adjacent_find(digests.begin(), digests.end()) == digests.end();
+    }
 
 private:
+    const http::url& base_;
     const http::response& response_;
     const nlohmann::json& document_;
-    std::size_t records_;
+    const nlohmann::json::json_pointer& records_;
+    const std::vector<nlohmann::json>& list_;
 };
 
 /// How a pager ended: with what it takes to believe that the list is complete, or without.
@@ -52,6 +90,37 @@ private:
     std::string reason_;
 };
 
+/// Which of a page's records belong to it: `count` from `first` on, but for some.
+class kept {
+public:
+    kept(std::size_t count) noexcept : count_{count} {} // NOLINT: the usual case is a number
+    kept(std::size_t first, std::size_t count) noexcept : first_{first}, count_{count} {}
+
+    /// All of `count` but those with these indices, which are in order.
+    kept(std::size_t count, std::vector<std::size_t> left_out) noexcept
+        : count_{count}, left_out_{std::move(left_out)}
+    {
+    }
+
+    std::size_t count() const noexcept { return count_ - left_out_.size(); }
+
+    /// Removes the others.
+    void apply(std::vector<nlohmann::json>& records) const
+    {
+        using difference = std::vector<nlohmann::json>::difference_type;
+        for (auto index = left_out_.rbegin(); index != left_out_.rend(); ++index)
+            records.erase(records.begin() + static_cast<difference>(*index));
+        if (first_ + count() < records.size())
+            records.resize(first_ + count());
+        records.erase(records.begin(), records.begin() + static_cast<difference>(first_));
+    }
+
+private:
+    std::size_t first_ = 0;
+    std::size_t count_;
+    std::vector<std::size_t> left_out_;
+};
+
 /// Knows which pages a list has: a state machine without I/O, written for one style of paging.
 ///
 /// - `next()` gives the next page to ask for, as far as it is known now. A style whose pages depend
@@ -59,9 +128,30 @@ private:
 ///   plan ahead gives many, which are then fetched side by side and may be received in any order.
 /// - `request(position)` makes the request for a page.
 /// - `describe(position)` names a page in an error message, such as "offset 200".
-/// - `received(position, content)` tells what came and returns how many of the records, from the
-///   first on, belong to this page. An exception ends the run as a failure of this page.
+/// - `received(position, content)` tells what came and returns which of the records belong to this
+///   page: how many from the first on, or a `kept`. An exception ends the run as a failure of this
+///   page.
 /// - `end()` has a value once every page was received and there are no more.
+///
+/// A style in which each page names the next is easier written as a function; see `next_request`.
+///
+/// A pager may also have
+/// - `rest(position)`, called after `received`: what is missing of that page, which is then asked
+///   for and delivered with it;
+/// - `wanted(position)`: false if, since `next` gave it, the page has turned out to lie behind the
+///   end; it is not asked for then, and the pager must not wait for it;
+/// - `refused(position, response)`, called for a status of 400 or more that no retry may change:
+///   true if the pager knows what that means, such as that there is no such page; the page is then
+///   done with, without `received`;
+/// - `failed(position, page_end)`: called when a page cannot be had, instead of ending the run at
+///   once; the pager gives no page behind it any more, and in the end says so;
+/// - `join(position, records)`, called for each page in the order of the list when it is to be
+///   delivered: how many of the first records were delivered before, or nothing if the list has
+///   changed and is to be read again from where `next` goes on;
+/// - `is_ordered()`: whether pages are to be delivered in order even if the caller does not ask for
+///   it;
+/// - `expected()`: how many records there are, if that is known;
+/// - `guard()`: the `detail::origin_guard` that decides where redirects and credentials may go.
 ///
 /// `extract` calls a pager from one thread at a time.
 template <class T>
@@ -70,7 +160,7 @@ concept pager = std::movable<T> && requires(T& p, const T& c, const typename T::
     { p.next() } -> std::same_as<std::optional<typename T::position>>;
     { c.request(where) } -> std::convertible_to<http::request>;
     { c.describe(where) } -> std::convertible_to<std::string>;
-    { p.received(where, content) } -> std::convertible_to<std::size_t>;
+    { p.received(where, content) } -> std::convertible_to<kept>;
     { c.end() } -> std::convertible_to<std::optional<page_end>>;
 };
 

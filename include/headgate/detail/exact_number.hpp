@@ -1,0 +1,127 @@
+#ifndef HEADGATE_DETAIL_EXACT_NUMBER_HPP
+#define HEADGATE_DETAIL_EXACT_NUMBER_HPP
+
+#include <nlohmann/json.hpp>
+
+#include <cstddef>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace headgate::detail {
+
+/// Finds the text of one number in a JSON document, digit for digit as it was written.
+class exact_number_finder : public nlohmann::json_sax<nlohmann::json> {
+public:
+    explicit exact_number_finder(std::string pointer) : wanted_{std::move(pointer)} {}
+
+    const std::string& text() const noexcept { return text_; }
+
+    bool null() override { return step(); }
+    bool boolean(bool) override { return step(); }
+    bool number_integer(number_integer_t) override { return step(); }
+    bool number_unsigned(number_unsigned_t) override { return step(); }
+    bool number_float(number_float_t, const string_t& written) override
+    {
+        if (here() == wanted_)
+            text_ = written;
+        return step();
+    }
+    bool string(string_t&) override { return step(); }
+    bool binary(binary_t&) override { return step(); }
+    bool start_object(std::size_t) override { return open(false); }
+    bool end_object() override { return close(); }
+    bool start_array(std::size_t) override { return open(true); }
+    bool end_array() override { return close(); }
+    bool key(string_t& name) override
+    {
+        path_.back().token.clear();
+        for (const char c : name)
+            path_.back().token += c == '~' ? "~0" : c == '/' ? "~1" : std::string(1, c);
+        return true;
+    }
+    bool parse_error(std::size_t, const std::string&,
+                     const nlohmann::detail::exception&) override
+    {
+        return false;
+    }
+
+private:
+    struct level {
+        bool is_array;
+        std::size_t index;
+        std::string token;
+    };
+
+    std::string here() const
+    {
+        std::string result;
+        for (const level& each : path_)
+            result += '/' + (each.is_array ? std::to_string(each.index) : each.token);
+        return result;
+    }
+    bool open(bool is_array)
+    {
+        path_.push_back({is_array, 0, {}});
+        return true;
+    }
+    bool close()
+    {
+        path_.pop_back();
+        return step();
+    }
+    bool step()
+    {
+        if (!path_.empty())
+            ++path_.back().index;
+        return true;
+    }
+
+    std::string wanted_;
+    std::vector<level> path_;
+    std::string text_;
+};
+
+/// A value as it is to be sent back: a string as it is, a number digit for digit; empty for what
+/// means that there is none: null, false, an empty string.
+/// @param pointer  where in `body` it stands
+/// @throws std::runtime_error if it is an array, an object or true
+inline std::string exact_text(const nlohmann::json& value, const std::string& body,
+                              const nlohmann::json::json_pointer& pointer)
+{
+    switch (value.type()) {
+    case nlohmann::json::value_t::null:
+        return {};
+    case nlohmann::json::value_t::string:
+        return value.get<std::string>();
+    case nlohmann::json::value_t::number_integer:
+    case nlohmann::json::value_t::number_unsigned:
+        return value.dump();
+    case nlohmann::json::value_t::number_float: {
+        // Larger than 64 bits, or a fraction: what was parsed is not what was written.
+        exact_number_finder finder{pointer.to_string()};
+        nlohmann::json::sax_parse(body, &finder);
+        return finder.text();
+    }
+    case nlohmann::json::value_t::boolean:
+        if (!value.get<bool>())
+            return {};
+        [[fallthrough]];
+    default:
+        throw std::runtime_error{pointer.to_string() + " is " + value.type_name() +
+                                 ", must be a string or a number"};
+    }
+}
+
+/// As above, for what stands at `pointer` in a document, if anything does.
+inline std::string cursor_text(const nlohmann::json& document, const std::string& body,
+                               const nlohmann::json::json_pointer& pointer)
+{
+    return document.contains(pointer) ? exact_text(document.at(pointer), body, pointer)
+                                      : std::string{};
+}
+
+} // namespace headgate::detail
+
+#endif

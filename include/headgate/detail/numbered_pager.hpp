@@ -1,0 +1,123 @@
+#ifndef HEADGATE_DETAIL_NUMBERED_PAGER_HPP
+#define HEADGATE_DETAIL_NUMBERED_PAGER_HPP
+
+#include <headgate/detail/json_pointer.hpp>
+#include <headgate/detail/numbered_plan.hpp>
+#include <headgate/detail/origin_guard.hpp>
+#include <headgate/http/request.hpp>
+#include <headgate/outcome.hpp>
+#include <headgate/paging/pager.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace headgate::detail {
+
+/// What paging by offset and by page number have in common.
+class numbered_pager {
+public:
+    explicit numbered_pager(http::request list) : guard_{std::move(list)} {}
+
+    /// How many records the server says there are, as far as it has.
+    std::optional<std::uint64_t> expected() const noexcept { return total_; }
+
+    const origin_guard& guard() const noexcept { return guard_; }
+
+protected:
+    static constexpr std::uint64_t largest_total = std::numeric_limits<std::int64_t>::max();
+
+    /// The total in a body, if there is one.
+    std::optional<std::uint64_t> read_total(const nlohmann::json& document) const
+    {
+        if (!document.contains(total_pointer_))
+            return std::nullopt;
+        const nlohmann::json& value = document.at(total_pointer_);
+        if (!value.is_number_unsigned())
+            return std::nullopt;
+        return std::min(value.get<std::uint64_t>(), largest_total);
+    }
+
+    /// Takes an answer other than a page for the end, if it is one of those that servers give
+    /// behind it.
+    bool is_missing(const numbered_plan::span& which, int status)
+    {
+        if (which.begin == 0 || (status != 404 && status != 416 && status != 422))
+            return false;
+        plan_.missing(which);
+        plan_.done();
+        missing_status_ = status;
+        return true;
+    }
+
+    /// A page cannot be had; what comes before it is still read.
+    void give_up(const numbered_plan::span& which, paging::page_end why)
+    {
+        if (plan_.failed(which))
+            failure_ = std::move(why);
+        plan_.done();
+    }
+
+    /// Takes a page in, without its records if it is a copy of another.
+    bool is_new(const numbered_plan::span& which, std::uint64_t units, bool full,
+                const paging::page_content& content)
+    {
+        if (plan_.received(which, units, full, content.digest()))
+            return true;
+        copy_may_be_data_ = copy_may_be_data_ || !content.tells_records_apart();
+        return false;
+    }
+
+    /// @param name of a place, such as "offset 200"
+    template <class Name>
+    std::optional<paging::page_end> judge(std::uint64_t records, Name name) const
+    {
+        using paging::page_end;
+        if (!plan_.is_over())
+            return std::nullopt;
+        if (total_ && records == *total_)
+            return page_end{outcome_code::complete,
+                            "total of " + std::to_string(*total_) + " records reached"};
+        if (failure_ && plan_.failed_at() < plan_.ended_at())
+            return failure_;
+        const std::string came = std::to_string(records) + " received";
+        const std::string told =
+            total_ ? "the server tells of " + std::to_string(*total_) + " records, " : std::string{};
+        const bool short_of_total = total_ && records < *total_;
+        if (const auto& copy = plan_.repetition()) {
+            const std::string what =
+                "the page at " + name(copy->begin) + " repeats that at " + name(copy->count);
+            if (plan_.is_stuck() || short_of_total || copy_may_be_data_)
+                return page_end{outcome_code::loop, what + "; " + told + came};
+            return page_end{outcome_code::complete, what + ", behind the end"};
+        }
+        const bool by_status = plan_.is_missing_at_end() && plan_.ended_at() != numbered_plan::none;
+        const std::string last =
+            by_status ? "status " + std::to_string(missing_status_) + " at " + name(plan_.ended_at())
+                      : "empty page at " + name(std::min(plan_.ended_at(), plan_.end()));
+        if (short_of_total)
+            return page_end{by_status ? outcome_code::server_ceiling : outcome_code::count_mismatch,
+                            last + ", but " + told + came};
+        return page_end{outcome_code::complete,
+                        last + ", the end" + (total_ ? "; " + told + came : std::string{})};
+    }
+
+    origin_guard guard_;
+    numbered_plan plan_;
+    nlohmann::json::json_pointer total_pointer_{"/count"};
+    std::optional<std::uint64_t> total_;
+
+private:
+    std::optional<paging::page_end> failure_;
+    int missing_status_ = 0;
+    bool copy_may_be_data_ = false;
+};
+
+} // namespace headgate::detail
+
+#endif

@@ -1,0 +1,252 @@
+#ifndef HEADGATE_DETAIL_NUMBERED_PLAN_HPP
+#define HEADGATE_DETAIL_NUMBERED_PLAN_HPP
+
+#include <headgate/detail/recent_digests.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <limits>
+#include <map>
+#include <optional>
+#include <set>
+#include <utility>
+
+namespace headgate::detail {
+
+/// Plans the pages of a list that can be asked for by number, and finds its end.
+///
+/// The first span is given out alone, because it tells whether the server answers at all, how large
+/// its pages are and perhaps how many records there are. Then spans are given out in order, as many
+/// as the caller takes, also where the end is not known: those behind it turn out empty. What is
+/// received proves the end, in whatever order it comes: an empty span with nothing behind it, a
+/// span that the server says it has not, or one that repeats another. A total only plans; when it
+/// is reached with a full span, one more is asked for to see that nothing follows. A unit is a
+/// record for offsets, a page for page numbers.
+class numbered_plan {
+public:
+    static constexpr std::uint64_t none = std::numeric_limits<std::uint64_t>::max();
+
+    struct span {
+        std::uint64_t begin;
+        std::uint64_t count; ///< 0: as many as the server gives
+    };
+
+    /// The units in a span; until it is known it is what the first span brings.
+    void step(std::uint64_t units) noexcept { step_ = units; }
+
+    std::optional<span> next()
+    {
+        if (planned_ == 0 && !started_) {
+            started_ = true;
+            return give(step_);
+        }
+        if (!first_is_here_ || step_ == 0)
+            return std::nullopt;
+        if (!skipped_.empty() && *skipped_.begin() < limit()) {
+            const span result{*skipped_.begin(), step_};
+            skipped_.erase(skipped_.begin());
+            ++outstanding_;
+            return result;
+        }
+        if (limit() != none || !more())
+            return std::nullopt;
+        return give(step_);
+    }
+
+    /// Whether a span that was given out is still of use. If not, it may be given out again later.
+    bool wanted(const span& which)
+    {
+        if (which.begin < limit())
+            return true;
+        skipped_.insert(which.begin);
+        --outstanding_;
+        return false;
+    }
+
+    /// What came of a span, or of the rest of one: `got` units, `full` if that is all there was room
+    /// for. Returns false if it is a copy of another, and not to be delivered.
+    bool received(const span& which, std::uint64_t got, bool full, std::size_t digest)
+    {
+        if (step_ == 0)
+            planned_ = step_ = got;
+        first_is_here_ = true;
+        if (got == 0) {
+            if (which.begin >= last_data_)
+                empty_.insert(which.begin);
+            return true;
+        }
+        if (const auto other = digests_.find(digest); other && *other != which.begin) {
+            repeats(which, *other, got, digest);
+            return false;
+        }
+        digests_.add(digest, which.begin);
+        add(which.begin, got);
+        if (which.begin + got >= total_.value_or(none))
+            tail_is_full_ = full;
+        return true;
+    }
+
+    /// The first span, which is `units` long, turned out to be as much as two pages of the server's.
+    /// From `begin` on spans of that size are given out.
+    void learn_step(std::uint64_t units, std::uint64_t begin) noexcept
+    {
+        step_ = units;
+        planned_ = begin;
+    }
+
+    /// Whether no span but the first was given out yet.
+    bool is_at_first() const noexcept { return planned_ == step_; }
+
+    /// A span is done with, after its last `received`.
+    void done() noexcept { --outstanding_; }
+
+    /// The server says that it has no such span.
+    void missing(const span& which)
+    {
+        first_is_here_ = true;
+        missing_from_ = std::min(missing_from_, which.begin);
+    }
+
+    /// A span cannot be had. Nothing behind it is asked for any more.
+    /// @return whether it is the first in the list that cannot
+    bool failed(const span& which)
+    {
+        first_is_here_ = true;
+        const bool is_first = which.begin < failed_from_;
+        failed_from_ = std::min(failed_from_, which.begin);
+        return is_first;
+    }
+
+    void total(std::uint64_t units) noexcept { total_ = units; }
+    std::optional<std::uint64_t> total() const noexcept { return total_; }
+
+    /// Goes back to `begin` and forgets all that was given out; what comes of it must not be told.
+    void restart(std::uint64_t begin)
+    {
+        numbered_plan fresh;
+        fresh.started_ = fresh.first_is_here_ = true;
+        fresh.step_ = step_;
+        fresh.planned_ = fresh.end_ = fresh.last_data_ = begin;
+        fresh.total_ = total_;
+        *this = std::move(fresh);
+    }
+
+    bool is_over() const
+    {
+        return first_is_here_ && outstanding_ == 0 && (limit() != none || !more()) &&
+               (skipped_.empty() || *skipped_.begin() >= limit());
+    }
+
+    /// Where the list ends according to the data, and where it could not be read on; `none` if
+    /// nothing says so.
+    std::uint64_t ended_at() const { return std::min(missing_from_, empty_from()); }
+    std::uint64_t failed_at() const noexcept { return failed_from_; }
+    bool is_missing_at_end() const { return missing_from_ <= empty_from(); }
+
+    /// The end of what came without a gap, and whether something came behind a gap.
+    std::uint64_t end() const noexcept { return end_; }
+    bool has_gap() const noexcept { return !behind_.empty(); }
+
+    /// The place of a page that was the same as another, and of that one.
+    const std::optional<span>& repetition() const noexcept { return repetition_; }
+
+    /// Whether all that the server ever gave is one page, again and again.
+    bool is_stuck() const noexcept { return repetition_ && pages_ == 1; }
+
+private:
+    /// How many empty pages in a row are needed to believe in the end of a list that, says its
+    /// total, goes on.
+    static constexpr std::size_t patience = 10;
+
+    std::optional<span> give(std::uint64_t count)
+    {
+        ++outstanding_;
+        const span result{planned_, count};
+        planned_ += count;
+        return result;
+    }
+
+    /// From where on nothing is to be asked for.
+    std::uint64_t limit() const
+    {
+        return std::min({missing_from_, failed_from_, empty_from()});
+    }
+
+    /// Where enough empty pages follow each other to be the end. A list that has had empty pages in
+    /// its midst needs a longer run of them.
+    std::uint64_t empty_from() const
+    {
+        std::size_t seen = 0;
+        for (const std::uint64_t begin : empty_) {
+            ++seen;
+            const bool goes_on = total_ && begin < *total_;
+            if (seen > longest_gap_ && (!goes_on || seen >= patience))
+                return *empty_.begin();
+        }
+        return none;
+    }
+
+    bool more() const noexcept
+    {
+        if (!total_ || planned_ < *total_)
+            return true;
+        // The total is reached. Only the data can say that this is the end.
+        return outstanding_ == 0 && end_ >= *total_ && tail_is_full_ && end_ == planned_;
+    }
+
+    void add(std::uint64_t begin, std::uint64_t got)
+    {
+        ++pages_;
+        if (begin >= last_data_) {
+            const auto behind = empty_.lower_bound(begin);
+            longest_gap_ = std::max(
+                longest_gap_, static_cast<std::size_t>(std::distance(empty_.begin(), behind)));
+            empty_.erase(empty_.begin(), behind);
+            last_data_ = begin;
+        }
+        behind_[begin] = begin + got;
+        while (!behind_.empty() && behind_.begin()->first <= end_) {
+            end_ = std::max(end_, behind_.begin()->second);
+            behind_.erase(behind_.begin());
+        }
+    }
+
+    /// Of two copies the one that stands first in the list is the page, whichever came first.
+    void repeats(const span& which, std::uint64_t other, std::uint64_t got, std::size_t digest)
+    {
+        const std::uint64_t copy = std::max(which.begin, other);
+        missing_from_ = std::min(missing_from_, copy);
+        repetition_ = span{copy, std::min(which.begin, other)};
+        if (which.begin < other) {
+            behind_.erase(other);
+            --pages_;
+            add(which.begin, got);
+            digests_.replace(digest, which.begin);
+        }
+    }
+
+    bool started_ = false;
+    bool first_is_here_ = false;
+    std::uint64_t step_ = 0;
+    std::uint64_t planned_ = 0;
+    std::uint64_t outstanding_ = 0;
+    std::uint64_t missing_from_ = none;
+    std::uint64_t failed_from_ = none;
+    std::uint64_t end_ = 0;
+    std::uint64_t last_data_ = 0; // where the hindmost page with records begins
+    std::uint64_t pages_ = 0;
+    std::size_t longest_gap_ = 0;
+    bool tail_is_full_ = false;
+    std::set<std::uint64_t> empty_;   // behind the hindmost page with records
+    std::set<std::uint64_t> skipped_; // given out and not asked for
+    std::map<std::uint64_t, std::uint64_t> behind_; // what came behind a gap: begin, end
+    std::optional<std::uint64_t> total_;
+    std::optional<span> repetition_;
+    recent_digests digests_;
+};
+
+} // namespace headgate::detail
+
+#endif

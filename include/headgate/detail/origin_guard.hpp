@@ -1,0 +1,89 @@
+#ifndef HEADGATE_DETAIL_ORIGIN_GUARD_HPP
+#define HEADGATE_DETAIL_ORIGIN_GUARD_HPP
+
+#include <headgate/http/request.hpp>
+#include <headgate/http/url.hpp>
+
+#include <algorithm>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace headgate {
+
+/// A server sent the extraction somewhere it must not go.
+class foreign_origin : public std::runtime_error {
+public:
+    using std::runtime_error::runtime_error;
+};
+
+namespace detail {
+
+/// Keeps an extraction where it began. What a server says the next page is, or redirects to, is an
+/// instruction from outside: it is resolved by libcurl, which is what will connect, and compared
+/// before there is a request.
+class origin_guard {
+public:
+    /// @param list what the extraction began with; credentials belong to its origin
+    explicit origin_guard(http::request list) : list_{std::move(list)} {}
+
+    const http::request& list() const noexcept { return list_; }
+
+    /// Lets the server of that URL be asked too, without any of the header fields of `list`.
+    void allow(const std::string& origin) { allowed_.emplace_back(origin); }
+
+    /// Whether credentials may go there.
+    bool is_home(const http::url& target) const { return target.same_origin(list_.url()); }
+
+    /// The request for what `reference` means on the page at `base`.
+    /// @throws foreign_origin if that is elsewhere, std::invalid_argument if it is no URL
+    http::request follow(const http::url& base, const std::string& reference) const
+    {
+        http::url target = resolve(base, reference);
+        check(target);
+        if (is_home(target)) {
+            http::request result{list_};
+            target.set_credentials(list_.url());
+            result.url(std::move(target));
+            return result;
+        }
+        http::request result{std::move(target)};
+        result.method(list_.method());
+        return result;
+    }
+
+    /// @throws foreign_origin if `target` is not to be asked
+    void check(const http::url& target) const
+    {
+        if (const std::string who = target.credentials();
+            !who.empty() && (who != list_.url().credentials() || !is_home(target)))
+            throw foreign_origin{"the server sends to " + target.without_credentials() +
+                                 " with a user name of its own; refused"};
+        if (is_home(target) || std::any_of(allowed_.begin(), allowed_.end(), [&](const auto& each) {
+                return target.same_origin(each);
+            }))
+            return;
+        throw foreign_origin{"the server sends to " + target.without_credentials() +
+                             ", which is not the origin of " + list_.url().without_credentials() +
+                             "; refused"};
+    }
+
+private:
+    static http::url resolve(const http::url& base, const std::string& reference)
+    {
+        try {
+            return base.resolved(reference);
+        } catch (const http::unsupported_scheme& e) {
+            throw foreign_origin{std::string{"the server sends to a "} + e.what() + "; refused"};
+        }
+    }
+
+    http::request list_;
+    std::vector<http::url> allowed_;
+};
+
+} // namespace detail
+} // namespace headgate
+
+#endif

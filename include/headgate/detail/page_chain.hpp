@@ -1,0 +1,155 @@
+#ifndef HEADGATE_DETAIL_PAGE_CHAIN_HPP
+#define HEADGATE_DETAIL_PAGE_CHAIN_HPP
+
+#include <headgate/detail/bounds.hpp>
+#include <headgate/detail/json_pointer.hpp>
+#include <headgate/detail/origin_guard.hpp>
+#include <headgate/detail/recent_digests.hpp>
+#include <headgate/http/request.hpp>
+#include <headgate/outcome.hpp>
+#include <headgate/paging/pager.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace headgate::detail {
+
+/// What all styles have in common in which each page names the next: one page at a time, the end
+/// where none is named, and the loops that servers lead their clients into.
+class page_chain {
+public:
+    /// A page: what the one before called it, empty for the first, and its place in the chain.
+    class position {
+    public:
+        position(std::string name, std::uint64_t number) : name_{std::move(name)}, number_{number}
+        {
+        }
+
+        const std::string& name() const noexcept { return name_; }
+        std::uint64_t number() const noexcept { return number_; }
+
+    private:
+        std::string name_;
+        std::uint64_t number_;
+    };
+
+    explicit page_chain(http::request list) : guard_{std::move(list)} {}
+
+    std::optional<position> next()
+    {
+        return end_ ? std::nullopt : std::exchange(next_, std::nullopt);
+    }
+
+    std::string describe(const position& where) const
+    {
+        return "page " + std::to_string(where.number() + 1);
+    }
+
+    std::optional<paging::page_end> end() const { return end_; }
+    std::optional<std::uint64_t> expected() const noexcept { return total_; }
+    const origin_guard& guard() const noexcept { return guard_; }
+
+protected:
+    /// Goes on to the page that this one names, or to the end.
+    /// @param name  of the next page, empty if there is none
+    /// @param why   there is none: "no next"
+    /// @param mine  which of the records are new
+    /// @return which of the records are new
+    paging::kept go_on(const position& where, const paging::page_content& content,
+                       const std::string& name, const std::string& why, paging::kept mine)
+    {
+        const std::size_t digest = content.digest();
+        if (const auto seen = digest == 0 ? std::nullopt : pages_.find(digest);
+            seen && content.tells_records_apart()) {
+            finish(outcome_code::loop,
+                   describe(where) + " repeats page " + std::to_string(*seen + 1));
+            return 0;
+        }
+        if (const auto told = read_total(content.document()))
+            total_ = told;
+        if (name.size() > longest_cursor)
+            throw bound_exceeded{"the next page has a name of " + std::to_string(name.size()) +
+                                 " bytes, more than " + std::to_string(longest_cursor)};
+        empty_ = content.records() == 0 ? empty_ + 1 : 0;
+        if (digest != 0)
+            pages_.add(digest, where.number());
+        received_ += mine.count();
+        const std::size_t key = std::hash<std::string>{}(name);
+        if (name.empty())
+            finish_whole(why);
+        else if (const auto seen = names_.find(key); seen || name == where.name())
+            finish(outcome_code::loop, describe(where) + " names as the next one page " +
+                                           std::to_string(seen.value_or(where.number()) + 1) +
+                                           ", which was read already");
+        else if (empty_ > most_empty_pages)
+            finish(outcome_code::empty_run,
+                   std::to_string(empty_) + " empty pages in a row, each with a next one");
+        else
+            next_ = position{name, where.number() + 1};
+        names_.add(key, where.number() + 1);
+        return mine;
+    }
+
+    /// Takes the records of a page that is the last for another reason than that it is the end.
+    std::size_t stop_at(std::size_t records, outcome_code code, const std::string& reason)
+    {
+        received_ += records;
+        finish(code, reason);
+        return records;
+    }
+
+    void finish(outcome_code code, const std::string& reason)
+    {
+        end_ = paging::page_end{code,
+                                reason + "; " + std::to_string(received_) + " records received"};
+    }
+
+    /// Begins again at a page by that name; what was read so far is kept.
+    void restart_at(const std::string& name, std::uint64_t number)
+    {
+        next_ = position{name, number};
+        names_ = {};
+    }
+
+    origin_guard guard_;
+    std::optional<nlohmann::json::json_pointer> total_pointer_{
+        nlohmann::json::json_pointer{"/count"}};
+
+private:
+    void finish_whole(const std::string& why)
+    {
+        if (total_ && received_ < *total_)
+            end_ = paging::page_end{outcome_code::count_mismatch,
+                                    why + ", but the server tells of " + std::to_string(*total_) +
+                                        " records; " + std::to_string(received_) + " received"};
+        else
+            end_ = paging::page_end{outcome_code::complete, why};
+    }
+
+    std::optional<std::uint64_t> read_total(const nlohmann::json& document) const
+    {
+        if (!total_pointer_ || !document.contains(*total_pointer_))
+            return std::nullopt;
+        const nlohmann::json& value = document.at(*total_pointer_);
+        return value.is_number_unsigned() ? std::optional{value.get<std::uint64_t>()}
+                                          : std::nullopt;
+    }
+
+    std::optional<position> next_ = position{{}, 0};
+    std::optional<paging::page_end> end_;
+    std::optional<std::uint64_t> total_;
+    std::uint64_t received_ = 0;
+    std::uint64_t empty_ = 0;
+    recent_digests names_;
+    recent_digests pages_;
+};
+
+} // namespace headgate::detail
+
+#endif

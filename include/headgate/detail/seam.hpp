@@ -1,0 +1,85 @@
+#ifndef HEADGATE_DETAIL_SEAM_HPP
+#define HEADGATE_DETAIL_SEAM_HPP
+
+#include <headgate/detail/page_keys.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace headgate::detail {
+
+/// Joins the pages of a list that may change while it is read, in order. Each page is asked for with
+/// the last record of the one before it; where that record is now tells how the rows have moved.
+/// Remembers the keys of one page.
+class seam {
+public:
+    explicit seam(nlohmann::json::json_pointer key) : keys_{std::move(key)} {}
+
+    struct verdict {
+        std::size_t repeated;                    ///< so many of the first records are known
+        std::optional<std::uint64_t> again_from; ///< read the list again from there
+    };
+
+    /// @param begin, count  the span of the page, without the record before it
+    /// @throws std::runtime_error if a record has no key
+    verdict join(std::uint64_t begin, std::uint64_t count,
+                 const std::vector<nlohmann::json>& records)
+    {
+        if (is_lost())
+            return {records.size(), std::nullopt};
+        const std::size_t known = keys_.known(records);
+        if (known > 0 || (begin == 0 && rewinds_ == 0)) {
+            to_search_ = attempts_ = 0;
+            repeated_ += known > 1 ? known - 1 : 0;
+            if (known < records.size())
+                keys_.remember(records);
+            return {known, std::nullopt};
+        }
+        if (to_search_ > 0) { // what comes before the place that is looked for was delivered
+            --to_search_;
+            return {records.size(), std::nullopt};
+        }
+        if (attempts_ == most_attempts) {
+            lost_at_ = torn_at_;
+            return {records.size(), std::nullopt};
+        }
+        if (attempts_ == 0)
+            torn_at_ = begin;
+        const std::uint64_t pages = std::uint64_t{1} << attempts_++;
+        const std::uint64_t back = pages * std::max<std::uint64_t>(count, 1);
+        to_search_ = 2 * pages;
+        ++rewinds_;
+        return {0, torn_at_ - std::min(torn_at_, back)};
+    }
+
+    /// The key of a record as text.
+    std::string key_of(const nlohmann::json& record) const { return keys_.key_of(record).dump(); }
+
+    std::uint64_t rewinds() const noexcept { return rewinds_; }
+    std::uint64_t repeated() const noexcept { return repeated_; }
+    bool is_lost() const noexcept { return lost_at_.has_value(); }
+    std::uint64_t lost_at() const noexcept { return lost_at_.value_or(0); }
+
+private:
+    /// Goes back one page, then two, four and eight, and looks as far ahead.
+    static constexpr unsigned most_attempts = 4;
+
+    page_keys keys_;
+    std::uint64_t to_search_ = 0;
+    unsigned attempts_ = 0;
+    std::uint64_t torn_at_ = 0;
+    std::uint64_t rewinds_ = 0;
+    std::uint64_t repeated_ = 0;
+    std::optional<std::uint64_t> lost_at_;
+};
+
+} // namespace headgate::detail
+
+#endif

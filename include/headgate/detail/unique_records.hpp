@@ -1,0 +1,71 @@
+#ifndef HEADGATE_DETAIL_UNIQUE_RECORDS_HPP
+#define HEADGATE_DETAIL_UNIQUE_RECORDS_HPP
+
+#include <nlohmann/json.hpp>
+
+#include <cstddef>
+#include <deque>
+#include <stdexcept>
+#include <string>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+namespace headgate::detail {
+
+/// Removes records whose key was seen before, as far back as a bound on memory allows.
+class unique_records {
+public:
+    /// @param most_bytes for the keys that are remembered; the oldest are forgotten
+    unique_records(nlohmann::json::json_pointer key, std::size_t most_bytes)
+        : key_{std::move(key)}, most_bytes_{most_bytes}
+    {
+    }
+
+    /// @return how many were removed
+    /// @throws std::runtime_error if a record has no key
+    std::size_t filter(std::vector<nlohmann::json>& records)
+    {
+        return std::erase_if(records, [this](const nlohmann::json& record) {
+            if (!record.contains(key_))
+                throw std::runtime_error{"a record has no " + key_.to_string()};
+            return !is_new(record.at(key_).dump());
+        });
+    }
+
+    /// Whether keys had to be forgotten, so that a record that came again after them was not known.
+    bool has_forgotten() const noexcept { return forgotten_; }
+
+private:
+    static std::size_t cost(const std::string& key) noexcept
+    {
+        constexpr std::size_t node_and_bucket = 2 * sizeof(std::string) + 5 * sizeof(void*);
+        return node_and_bucket + 2 * key.capacity();
+    }
+
+    bool is_new(std::string key)
+    {
+        if (!known_.insert(key).second)
+            return false;
+        bytes_ += cost(key);
+        order_.push_back(std::move(key));
+        while (bytes_ > most_bytes_ && order_.size() > 1) {
+            bytes_ -= cost(order_.front());
+            known_.erase(order_.front());
+            order_.pop_front();
+            forgotten_ = true;
+        }
+        return true;
+    }
+
+    nlohmann::json::json_pointer key_;
+    std::size_t most_bytes_;
+    std::size_t bytes_ = 0;
+    std::unordered_set<std::string> known_;
+    std::deque<std::string> order_;
+    bool forgotten_ = false;
+};
+
+} // namespace headgate::detail
+
+#endif

@@ -1,0 +1,193 @@
+#ifndef HEADGATE_PAGING_CURSOR_HPP
+#define HEADGATE_PAGING_CURSOR_HPP
+
+#include <headgate/detail/exact_number.hpp>
+#include <headgate/detail/json_pointer.hpp>
+#include <headgate/detail/page_chain.hpp>
+#include <headgate/detail/page_keys.hpp>
+#include <headgate/detail/parameter.hpp>
+#include <headgate/http/request.hpp>
+#include <headgate/http/response.hpp>
+#include <headgate/outcome.hpp>
+#include <headgate/paging/pager.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+namespace headgate::paging {
+
+/// Paging by a cursor that each page gives for the next, in its body or in a header field, and that
+/// goes out as a query parameter: `?cursor=...`.
+///
+/// The cursor is sent back as it came: a string percent-encoded, a number digit for digit however
+/// long it is. The end is a page without a cursor (none, null, false, an empty string), or one that
+/// says that there is no more. Empty pages with a cursor are not the end. A cursor that comes again,
+/// at once or after others, ends as `outcome_code::loop`, and so does a page with the very records
+/// of an earlier one. A cursor that the server does not know any more (status 400, 404, 410 or 422)
+/// ends as `outcome_code::cursor_expired`, unless `restart_from` says how to go on.
+class cursor : public detail::page_chain {
+public:
+    /// Pages of the list that `list` asks for; its method, headers, other parameters and body are
+    /// kept.
+    explicit cursor(http::request list) : page_chain{std::move(list)} {}
+
+    /// Where in the body the cursor stands, as a JSON Pointer; "/next" unless set.
+    /// @throws std::invalid_argument if it is not a JSON Pointer.
+    cursor& in_body(const std::string& pointer)
+    {
+        pointer_ = detail::parse_json_pointer(pointer);
+        header_.clear();
+        return *this;
+    }
+
+    /// The header field in which the cursor comes, instead of the body.
+    cursor& in_header(std::string name)
+    {
+        header_ = std::move(name);
+        return *this;
+    }
+
+    /// Where in the body it says whether there is more, as a JSON Pointer; `false` there is the
+    /// end, whatever the cursor. Not looked for unless set.
+    /// @throws std::invalid_argument if it is not a JSON Pointer.
+    cursor& more(const std::string& pointer)
+    {
+        more_ = detail::parse_json_pointer(pointer);
+        return *this;
+    }
+
+    /// The name of the parameter; "cursor" unless set. A name that begins with a slash is a JSON
+    /// Pointer into the request's JSON body.
+    /// @throws std::invalid_argument if it begins with a slash and is not a JSON Pointer.
+    cursor& cursor_param(std::string name)
+    {
+        param_ = detail::parameter{std::move(name)};
+        return *this;
+    }
+
+    /// How many records to ask for at once, under that name; left out unless set.
+    /// @throws std::invalid_argument if 0.
+    cursor& page_size(std::size_t records, std::string limit_param = "limit")
+    {
+        if (records == 0)
+            throw std::invalid_argument{"headgate::paging::cursor: page size is 0"};
+        page_size_ = records;
+        limit_param_ = detail::parameter{std::move(limit_param)};
+        return *this;
+    }
+
+    /// Where in the body the total stands, as a JSON Pointer (RFC 6901); "/count" unless set. A
+    /// list that ends before it is reported as `outcome_code::count_mismatch`.
+    /// @throws std::invalid_argument if it is not a JSON Pointer.
+    cursor& total(const std::string& pointer)
+    {
+        total_pointer_ = detail::parse_json_pointer(pointer);
+        return *this;
+    }
+
+    /// When a cursor has expired, asks for the list anew from the last record on: `key`, a JSON
+    /// Pointer into a record, is what goes out as `param`. Records that come again are dropped.
+    /// Another restart is made only if pages have come since.
+    /// @throws std::invalid_argument if it is not a JSON Pointer.
+    cursor& restart_from(const std::string& key, std::string param)
+    {
+        last_.emplace(detail::parse_json_pointer(key));
+        since_param_ = detail::parameter{std::move(param)};
+        return *this;
+    }
+
+    /// Says which answers mean that the cursor has expired, beyond those that say so by their
+    /// status: for a server that tells it inside a 200.
+    cursor& expired_if(std::function<bool(const http::response&)> is_expired)
+    {
+        expired_if_ = std::move(is_expired);
+        return *this;
+    }
+
+    http::request request(const position& where) const
+    {
+        http::request result{guard_.list()};
+        if (page_size_ > 0)
+            limit_param_.set(result, page_size_);
+        if (!where.name().empty())
+            param_.set(result, where.name(), is_number_);
+        else if (!since_.empty())
+            since_param_.set(result, since_, true);
+        return result;
+    }
+
+    bool refused(const position& where, const http::response& response)
+    {
+        const int status = response.status();
+        const bool unknown = status == 400 || status == 404 || status == 410 || status == 422;
+        if (where.name().empty() || !(unknown || (expired_if_ && expired_if_(response))))
+            return false;
+        if (!last_ || pages_since_restart_ == 0)
+            finish(outcome_code::cursor_expired, "the server refuses the cursor of " +
+                                                     describe(where) + " with status " +
+                                                     std::to_string(status));
+        else
+            restart_at({}, where.number());
+        pages_since_restart_ = 0;
+        return true;
+    }
+
+    kept received(const position& where, const page_content& content)
+    {
+        kept mine = content.records();
+        if (last_ && content.records() > 0) {
+            const std::size_t known = is_restarted(where) ? last_->known(content.list()) : 0;
+            mine = {known, content.records() - known};
+            last_->remember(content.list());
+            since_ = detail::exact_text(
+                last_->key_of(content.list().back()), content.response().body(),
+                content.records_pointer() / (content.records() - 1) / last_->pointer());
+        }
+        ++pages_since_restart_;
+        if (more_ && content.document().contains(*more_) &&
+            content.document().at(*more_) == false)
+            return go_on(where, content, {}, "the server says that there is no more", mine);
+        if (!header_.empty())
+            return go_on(where, content,
+                         std::string{content.response().header(header_).value_or("")},
+                         "no " + header_, mine);
+        is_number_ = content.document().contains(pointer_) &&
+                     content.document().at(pointer_).is_number();
+        return go_on(
+            where, content,
+            detail::cursor_text(content.document(), content.response().body(), pointer_),
+            "no " + pointer_.to_string(), mine);
+    }
+
+private:
+    /// Whether the page was asked for by the last record instead of by a cursor.
+    static bool is_restarted(const position& where) noexcept
+    {
+        return where.name().empty() && where.number() > 0;
+    }
+
+    nlohmann::json::json_pointer pointer_{"/next"};
+    std::optional<nlohmann::json::json_pointer> more_;
+    std::string header_;
+    detail::parameter param_{"cursor"};
+    bool is_number_ = false; // the last cursor
+    std::uint64_t page_size_ = 0;
+    detail::parameter limit_param_{"limit"};
+
+    std::optional<detail::page_keys> last_; // the records of the last page
+    std::string since_;
+    detail::parameter since_param_{"since"};
+    std::uint64_t pages_since_restart_ = 0;
+    std::function<bool(const http::response&)> expired_if_;
+};
+
+} // namespace headgate::paging
+
+#endif

@@ -1,0 +1,155 @@
+#ifndef HEADGATE_PAGING_KEYSET_HPP
+#define HEADGATE_PAGING_KEYSET_HPP
+
+#include <headgate/detail/exact_number.hpp>
+#include <headgate/detail/json_pointer.hpp>
+#include <headgate/detail/page_chain.hpp>
+#include <headgate/detail/parameter.hpp>
+#include <headgate/http/request.hpp>
+#include <headgate/outcome.hpp>
+#include <headgate/paging/pager.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+namespace headgate::paging {
+
+/// Paging by the key of the last record, in a list that is sorted by it: `?since_id=1234`.
+///
+/// The key is sent as it came, a number digit for digit. The end is a page without new records; a
+/// page that comes short is not taken for it. Rows that are put in or taken out while the list is
+/// read move nothing.
+///
+/// A key that several records share, such as a time, may stand on both sides of a page's end. A
+/// server that gives what lies behind the key (`>`) then loses records, which no client can see: use
+/// it with unique keys only, or with a second parameter for a second key (`then_by`). From a server
+/// that gives what is not before the key (`>=`) the records at the boundary come again and are
+/// dropped; if more share a key than come on a page, the run ends as `outcome_code::loop`.
+class keyset : public detail::page_chain {
+public:
+    /// Pages of the list that `list` asks for; its method, headers, other parameters and body are
+    /// kept.
+    /// @param pointer  where in a record the key stands, as a JSON Pointer
+    /// @param param    the parameter it goes out as; one that begins with a slash is a JSON Pointer
+    ///                 into the request's JSON body
+    /// @throws std::invalid_argument if one is not a JSON Pointer.
+    keyset(http::request list, const std::string& pointer, std::string param)
+        : page_chain{std::move(list)}
+    {
+        then_by(pointer, std::move(param));
+    }
+
+    /// A further key that goes out as well, for a list that is sorted by several.
+    keyset& then_by(const std::string& pointer, std::string param)
+    {
+        keys_.push_back(
+            {detail::parse_json_pointer(pointer), detail::parameter{std::move(param)}, {}});
+        return *this;
+    }
+
+    /// How many records to ask for at once, under that name; left out unless set.
+    /// @throws std::invalid_argument if 0.
+    keyset& page_size(std::size_t records, std::string limit_param = "limit")
+    {
+        if (records == 0)
+            throw std::invalid_argument{"headgate::paging::keyset: page size is 0"};
+        page_size_ = records;
+        limit_param_ = detail::parameter{std::move(limit_param)};
+        return *this;
+    }
+
+    http::request request(const position& where) const
+    {
+        http::request result{guard_.list()};
+        if (page_size_ > 0)
+            limit_param_.set(result, page_size_);
+        if (!where.name().empty())
+            for (const key& each : keys_)
+                each.param.set(result, each.last, each.is_number);
+        return result;
+    }
+
+    kept received(const position& where, const page_content& content)
+    {
+        const std::vector<nlohmann::json>& list = content.list();
+        std::vector<std::size_t> repeated;
+        for (std::size_t i = 0; i < list.size(); ++i)
+            if (at_boundary_.count(std::hash<nlohmann::json>{}(list[i])) > 0)
+                repeated.push_back(i);
+        const kept mine{list.size(), repeated};
+        const bool is_full = list.size() >= largest_;
+        largest_ = std::max(largest_, list.size());
+        const std::string name = list.empty() ? std::string{} : name_of(content);
+        if (list.empty() || (name == where.name() && !is_full))
+            return go_on(where, content, {}, "no records behind the last", mine);
+        remember_boundary(list);
+        if (name != where.name())
+            return go_on(where, content, name, {}, mine);
+        stop_at(mine.count(), outcome_code::loop,
+                "more records share " + keys_.front().pointer.to_string() + " = " +
+                    keys_.front().last + " than come on one page, so that the list cannot be read on");
+        return mine;
+    }
+
+private:
+    struct key {
+        nlohmann::json::json_pointer pointer;
+        detail::parameter param;
+        std::string last;
+        bool is_number = false;
+    };
+
+    /// Takes the last record's keys; together they name the next page.
+    std::string name_of(const page_content& content)
+    {
+        const nlohmann::json& last = content.list().back();
+        std::string name;
+        for (key& each : keys_) {
+            if (!last.contains(each.pointer))
+                throw std::runtime_error{"the last record has no " + each.pointer.to_string()};
+            each.is_number = last.at(each.pointer).is_number();
+            each.last = detail::exact_text(
+                last.at(each.pointer), content.response().body(),
+                content.records_pointer() / (content.records() - 1) / each.pointer);
+            if (each.last.empty())
+                throw std::runtime_error{"the last record has an empty " +
+                                         each.pointer.to_string()};
+            name += each.last + '\n';
+        }
+        return name;
+    }
+
+    /// The records that share the last one's first key may come again.
+    void remember_boundary(const std::vector<nlohmann::json>& list)
+    {
+        const auto& pointer = keys_.front().pointer;
+        const nlohmann::json& last = list.back().at(pointer);
+        if (!(boundary_ == last))
+            at_boundary_.clear();
+        boundary_ = last;
+        for (const nlohmann::json& each : list)
+            if (each.contains(pointer) && each.at(pointer) == last)
+                at_boundary_.insert(std::hash<nlohmann::json>{}(each));
+    }
+
+    std::vector<key> keys_;
+    std::uint64_t page_size_ = 0;
+    detail::parameter limit_param_{"limit"};
+    std::size_t largest_ = 0;
+    nlohmann::json boundary_;
+    std::unordered_set<std::size_t> at_boundary_;
+};
+
+} // namespace headgate::paging
+
+#endif

@@ -1,0 +1,77 @@
+#ifndef HEADGATE_PAGING_NEXT_REQUEST_HPP
+#define HEADGATE_PAGING_NEXT_REQUEST_HPP
+
+#include <headgate/detail/origin_guard.hpp>
+#include <headgate/detail/page_chain.hpp>
+#include <headgate/http/request.hpp>
+#include <headgate/outcome.hpp>
+#include <headgate/paging/pager.hpp>
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace headgate::paging {
+
+/// A style of paging of your own, as a function from a page to the request for the next:
+/// @code
+/// auto next = [list](const paging::page_content& page) -> std::optional<http::request> {
+///     const auto& token = page.document().at("page").at("token");
+///     if (token.is_null())
+///         return std::nullopt; // the end
+///     http::url url{list.url()};
+///     url.set_query("token", token.get<std::string>());
+///     return http::request{list}.url(std::move(url));
+/// };
+/// auto stream = headgate::extract(client, limiter, paging::next_request{list, next});
+/// @endcode
+///
+/// Loops, empty pages and totals are seen to as by the other styles. An exception that leaves the
+/// function ends the run as a failure of the page. A request to another origin than the list's is
+/// refused unless it is allowed.
+class next_request : public detail::page_chain {
+public:
+    using function = std::function<std::optional<http::request>(const page_content&)>;
+
+    next_request(http::request list, function next)
+        : page_chain{std::move(list)}, function_{std::move(next)}
+    {
+    }
+
+    /// Also goes where that URL's scheme, host and port are.
+    /// @throws std::invalid_argument as `http::url` does.
+    next_request& allow_origin(const std::string& origin)
+    {
+        guard_.allow(origin);
+        return *this;
+    }
+
+    http::request request(const position&) const { return asked_ ? *asked_ : guard_.list(); }
+
+    kept received(const position& where, const page_content& content)
+    {
+        std::optional<http::request> next = function_(content);
+        if (!next)
+            return go_on(where, content, {}, "no next page", content.records());
+        try {
+            guard_.check(next->url());
+        } catch (const foreign_origin& e) {
+            return stop_at(content.records(), outcome_code::foreign_origin,
+                           describe(where) + ": " + e.what());
+        }
+        std::string name = next->method() + ' ' + next->url().str();
+        if (next->body())
+            name += '\n' + *next->body();
+        asked_ = std::move(next);
+        return go_on(where, content, name, {}, content.records());
+    }
+
+private:
+    function function_;
+    std::optional<http::request> asked_;
+};
+
+} // namespace headgate::paging
+
+#endif

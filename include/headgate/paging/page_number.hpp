@@ -1,0 +1,146 @@
+#ifndef HEADGATE_PAGING_PAGE_NUMBER_HPP
+#define HEADGATE_PAGING_PAGE_NUMBER_HPP
+
+#include <headgate/detail/json_pointer.hpp>
+#include <headgate/detail/numbered_pager.hpp>
+#include <headgate/detail/parameter.hpp>
+#include <headgate/http/request.hpp>
+#include <headgate/http/response.hpp>
+#include <headgate/paging/pager.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+namespace headgate::paging {
+
+/// Paging by page number: `?page=3`, and `&limit=100` if a page size is set.
+///
+/// Pages are fetched side by side, also where the end is not known. What ends a list, and what
+/// becomes of totals, is as for `offset`; a page that comes short is not taken for the end.
+class page_number : public detail::numbered_pager {
+public:
+    /// Pages from the first on, counted from 0.
+    class position {
+    public:
+        explicit position(std::uint64_t index) noexcept : index_{index} {}
+        std::uint64_t index() const noexcept { return index_; }
+
+    private:
+        std::uint64_t index_;
+    };
+
+    /// Pages of the list that `list` asks for; its method, headers and other parameters are kept.
+    explicit page_number(http::request list) : numbered_pager{std::move(list)} { plan_.step(1); }
+
+    /// How many records to ask for at once; unless set, the parameter is left out.
+    /// @throws std::invalid_argument if 0.
+    page_number& page_size(std::size_t records)
+    {
+        if (records == 0)
+            throw std::invalid_argument{"headgate::paging::page_number: page size is 0"};
+        page_size_ = records;
+        return *this;
+    }
+
+    /// The names of the two parameters; "page" and "limit" unless set. A name that begins with a
+    /// slash is a JSON Pointer into the request's JSON body.
+    /// @throws std::invalid_argument if it begins with a slash and is not a JSON Pointer.
+    page_number& page_param(std::string name)
+    {
+        page_param_ = detail::parameter{std::move(name)};
+        return *this;
+    }
+    page_number& limit_param(std::string name)
+    {
+        limit_param_ = detail::parameter{std::move(name)};
+        return *this;
+    }
+
+    /// The number of the first page; 1 unless set.
+    page_number& first_page(std::uint64_t number) noexcept
+    {
+        first_ = number;
+        return *this;
+    }
+
+    /// Where in the body the total stands, as a JSON Pointer (RFC 6901); "/count" unless set. A
+    /// body without a whole number there has an unknown end.
+    /// @throws std::invalid_argument if it is not a JSON Pointer.
+    page_number& total(const std::string& pointer)
+    {
+        total_pointer_ = detail::parse_json_pointer(pointer);
+        return *this;
+    }
+
+    std::optional<position> next()
+    {
+        const auto given = plan_.next();
+        return given ? std::optional{position{given->begin}} : std::nullopt;
+    }
+
+    bool wanted(const position& where) { return plan_.wanted(span(where)); }
+
+    http::request request(const position& where) const
+    {
+        http::request result{guard_.list()};
+        page_param_.set(result, first_ + where.index());
+        if (page_size_ > 0)
+            limit_param_.set(result, page_size_);
+        return result;
+    }
+
+    std::string describe(const position& where) const { return name(where.index()); }
+
+    bool refused(const position& where, const http::response& response)
+    {
+        return is_missing(span(where), response.status());
+    }
+
+    void failed(const position& where, page_end why) { give_up(span(where), std::move(why)); }
+
+    kept received(const position& where, const page_content& content)
+    {
+        const std::uint64_t came = content.records();
+        largest_ = std::max(largest_, came);
+        if (const auto told = read_total(content.document()))
+            total_ = told;
+        if (total_ && largest_ > 0)
+            plan_.total(*total_ / largest_ + (*total_ % largest_ > 0 ? 1 : 0));
+        const bool fresh = is_new(span(where), came > 0 ? 1 : 0, came == largest_, content);
+        plan_.done();
+        received_ += fresh ? came : 0;
+        // Pages that come short leave records for more pages than the total has planned.
+        if (total_ && received_ < *total_ && plan_.total() && plan_.end() >= *plan_.total())
+            plan_.total(plan_.end() + 1);
+        return fresh ? came : 0;
+    }
+
+    std::optional<page_end> end() const
+    {
+        return judge(received_, [this](std::uint64_t at) { return name(at); });
+    }
+
+private:
+    static detail::numbered_plan::span span(const position& where) noexcept
+    {
+        return {where.index(), 1};
+    }
+
+    std::string name(std::uint64_t index) const { return "page " + std::to_string(first_ + index); }
+
+    std::uint64_t page_size_ = 0;
+    std::uint64_t first_ = 1;
+    detail::parameter page_param_{"page"};
+    detail::parameter limit_param_{"limit"};
+    std::uint64_t largest_ = 0; // page that came
+    std::uint64_t received_ = 0;
+};
+
+} // namespace headgate::paging
+
+#endif

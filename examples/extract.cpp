@@ -4,6 +4,7 @@
 // Exit status: 0 complete, 1 not complete, 2 bad usage, 130 interrupted.
 #include "extract_arguments.hpp"
 #include "extract_output.hpp"
+#include "extract_paging.hpp"
 #include "extract_progress.hpp"
 
 #include <headgate/headgate.hpp>
@@ -25,23 +26,6 @@
 
 namespace {
 
-headgate::http::request make_request(const arguments& args)
-{
-    headgate::http::request request{args.url};
-    for (const auto& [name, value] : args.headers)
-        request.header(name, value);
-    return request;
-}
-
-headgate::paging::offset make_pager(const arguments& args)
-{
-    headgate::paging::offset pager{make_request(args)};
-    pager.offset_param(args.offset_param).limit_param(args.limit_param).total(args.total);
-    if (args.page_size > 0)
-        pager.page_size(args.page_size);
-    return pager;
-}
-
 headgate::http::client_options make_client_options(const arguments& args)
 {
     headgate::http::client_options options;
@@ -56,7 +40,12 @@ headgate::extract_options make_options(const arguments& args)
         .max_in_flight(args.max_in_flight)
         .retries(args.retries)
         .max_wait(args.max_wait)
-        .adaptive(args.adaptive);
+        .adaptive(args.adaptive)
+        .ordered(args.ordered)
+        .repeat_any_method(args.repeat_post)
+        .allow_private_addresses(args.allow_private);
+    if (!args.unique.empty())
+        options.unique(args.unique);
     if (args.stall > args.stall.zero())
         options.stall_after(args.stall);
     if (args.max_pages > 0)
@@ -69,7 +58,7 @@ struct job {
     explicit job(asio::io_context& context, const arguments& args)
         : client{context, make_client_options(args)},
           limiter{context, args.limits, args.credit},
-          stream{headgate::extract(client, limiter, make_pager(args), make_options(args))},
+          stream{start(client, limiter, args, make_options(args))},
           signals{context, SIGINT, SIGTERM},
           output{args.output}
     {
@@ -118,6 +107,8 @@ void write_stats(const std::string& file, const job& the)
         {"requests", statistics.requests},
         {"http_429", statistics.http_429},
         {"retries", statistics.retries},
+        {"duplicates", statistics.duplicates},
+        {"rewinds", statistics.rewinds},
         {"refused", statistics.refused},
         {"pauses", statistics.pauses},
         {"server_limit", number(server.limit)},

@@ -33,8 +33,23 @@ struct arguments {
     std::size_t page_size = 0;
     std::string records = "/results";
     std::string total = "/count";
+    std::string paginate = "offset";
     std::string offset_param = "offset";
     std::string limit_param = "limit";
+    std::string page_param = "page";
+    std::uint64_t first_page = 1;
+    std::string cursor_param = "cursor";
+    std::string cursor_header;
+    std::string next = "/next";
+    std::string more;
+    std::string key = "/id";
+    std::string seam_check;
+    std::string unique;
+    std::vector<std::string> allowed_origins;
+    std::optional<std::string> data;
+    bool repeat_post = false;
+    bool ordered = false;
+    bool allow_private = false;
     std::size_t max_in_flight = 64;
     std::chrono::milliseconds timeout{30'000};
     std::size_t max_page_bytes = std::size_t{64} << 20;
@@ -115,6 +130,58 @@ inline std::pair<std::string, std::string> parse_header(const std::string& text)
     return {text.substr(0, colon), value == std::string::npos ? "" : text.substr(value)};
 }
 
+/// What the styles of paging need to know. A parameter whose name begins with a slash is a JSON
+/// Pointer into the request's body.
+inline void add_style_options(CLI::App& app, arguments& result)
+{
+    app.add_option("--offset-param", result.offset_param, "Name of the offset parameter")
+        ->capture_default_str();
+    app.add_option("--limit-param", result.limit_param, "Name of the page size parameter")
+        ->capture_default_str();
+    app.add_option("--page-param", result.page_param, "Name of the page number parameter")
+        ->capture_default_str();
+    app.add_option("--first-page", result.first_page, "Number of the first page")
+        ->check(CLI::NonNegativeNumber)
+        ->capture_default_str();
+    app.add_option("--cursor-param", result.cursor_param,
+                   "Name of the parameter for the cursor or the key")
+        ->capture_default_str();
+    app.add_option("--next", result.next, "JSON Pointer to the next cursor or URL")
+        ->capture_default_str();
+    app.add_option("--cursor-header", result.cursor_header,
+                   "Header field with the next cursor, instead of --next");
+    app.add_option("--more", result.more, "JSON Pointer to what is false on the last page");
+    app.add_option("--key", result.key, "JSON Pointer into a record to its key, for keyset")
+        ->capture_default_str();
+    app.add_option("--seam-check", result.seam_check,
+                   "JSON Pointer into a record to its key, to notice when rows of an offset list "
+                   "move");
+    app.add_option("--unique", result.unique,
+                   "JSON Pointer into a record to its key; records that come again are dropped");
+    app.add_option("--allow-origin", result.allowed_origins,
+                   "Another origin that next URLs may lead to; it gets no --header")
+        ->allow_extra_args(false);
+    app.add_flag("--allow-private", result.allow_private,
+                 "Let a public server send to private addresses");
+    app.add_option("--data", result.data, "JSON body; makes the requests POST");
+    app.add_flag("--repeat-post", result.repeat_post, "Also try POST again after a failure");
+    app.add_flag("--ordered", result.ordered, "Write pages in the order of the list");
+}
+
+/// What fits no style, or not this one.
+inline void check_style(const arguments& args)
+{
+    const bool names_url = args.paginate == "next" || args.paginate == "link";
+    if (!args.seam_check.empty() && args.paginate != "offset")
+        throw bad_usage{"--seam-check needs --paginate offset"};
+    if (!args.allowed_origins.empty() && !names_url)
+        throw bad_usage{"--allow-origin needs --paginate next or link"};
+    if (!args.cursor_header.empty() && args.paginate != "cursor")
+        throw bad_usage{"--cursor-header needs --paginate cursor"};
+    if (args.repeat_post && !args.data)
+        throw bad_usage{"--repeat-post needs --data"};
+}
+
 /// The command line, or nothing if it asked for help, which was given.
 /// @throws bad_usage
 inline std::optional<arguments> parse_arguments(int argc, char* argv[])
@@ -127,7 +194,6 @@ inline std::optional<arguments> parse_arguments(int argc, char* argv[])
     std::string max_wait = "300s";
     std::string stall;
     std::size_t in_flight = 0;
-    std::string paginate = "offset";
     std::size_t burst = 0;
 
     CLI::App app{"Pulls all records of a paginated HTTP API into NDJSON, at the rate it allows.",
@@ -140,18 +206,17 @@ inline std::optional<arguments> parse_arguments(int argc, char* argv[])
         ->check(CLI::IsMember({"paced", "window", "bucket"}))
         ->capture_default_str();
     app.add_option("--burst", burst, "Size of the bucket")->check(CLI::PositiveNumber);
-    app.add_option("--paginate", paginate, "Style of paging")
-        ->check(CLI::IsMember({"offset", "page", "cursor", "next", "link"}))
+    app.add_option("--paginate", result.paginate,
+                   "Style of paging: by offset, page number, cursor, the next page's URL in the body "
+                   "or in the Link header, or the last record's key")
+        ->check(CLI::IsMember({"offset", "page", "cursor", "next", "link", "keyset"}))
         ->capture_default_str();
+    add_style_options(app, result);
     app.add_option("--page-size", result.page_size, "Records to ask for at once")
         ->check(CLI::PositiveNumber);
     app.add_option("--records", result.records, "JSON Pointer to the records")
         ->capture_default_str();
     app.add_option("--total", result.total, "JSON Pointer to the total")->capture_default_str();
-    app.add_option("--offset-param", result.offset_param, "Name of the offset parameter")
-        ->capture_default_str();
-    app.add_option("--limit-param", result.limit_param, "Name of the page size parameter")
-        ->capture_default_str();
     app.add_option("--max-in-flight", result.max_in_flight, "Most requests in flight at once")
         ->check(CLI::Range(1, 100'000))
         ->capture_default_str();
@@ -178,10 +243,8 @@ inline std::optional<arguments> parse_arguments(int argc, char* argv[])
     app.add_option("--stats", result.stats, "File for a JSON object about the run");
     app.add_flag("--no-progress", result.no_progress, "No progress line on a terminal");
     std::vector<CLI::Option*> later;
-    for (const char* name : {"--next", "--page-param", "--cursor-param", "--checkpoint", "--quota"})
+    for (const char* name : {"--checkpoint", "--quota"})
         later.push_back(app.add_option(name, "Not supported yet")->group(""));
-    bool ordered = false;
-    later.push_back(app.add_flag("--ordered", ordered, "Not supported yet")->group(""));
 
     try {
         app.parse(argc, argv);
@@ -195,8 +258,7 @@ inline std::optional<arguments> parse_arguments(int argc, char* argv[])
     for (const CLI::Option* option : later)
         if (option->count() > 0)
             throw bad_usage{option->get_name() + " is not supported yet"};
-    if (paginate != "offset")
-        throw bad_usage{"--paginate " + paginate + " is not supported yet"};
+    check_style(result);
     if (burst > 0 && kind != "bucket")
         throw bad_usage{"--burst needs --rate-kind bucket"};
 

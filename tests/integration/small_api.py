@@ -58,6 +58,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send(200, {"count": 0, "results": []})
         elif path.endswith("404"):
             self.send(404, {"detail": "Not found."})
+        elif path.endswith("403"):
+            self.send(403, {"detail": "Forbidden."})
         elif path.endswith("500"):
             self.send(500, b"oops")
         elif path.endswith("html"):

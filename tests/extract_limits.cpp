@@ -1,10 +1,9 @@
 // What an extraction makes of a server's limits: pauses, refusals, stalls, credentials, and limits
 // that nobody has told. In virtual time.
 #include <headgate/extract.hpp>
-#include <headgate/paging/offset.hpp>
 #include <headgate/testing/simulated_api.hpp>
 
-#include "support/run.hpp"
+#include "support/simulated_job.hpp"
 
 #include <algorithm>
 #include <optional>
@@ -24,40 +23,7 @@ using std::chrono::nanoseconds;
 
 namespace {
 
-struct job {
-    explicit job(const simulated_api_options& server, const std::vector<limit>& limits)
-        : api{context, server}, limiter{context, limits}
-    {
-        api.intercept([this](const http::request& what, nanoseconds now) {
-            arrivals.push_back(std::chrono::duration<double>(now).count());
-            return answer ? answer(what) : std::nullopt;
-        });
-    }
-
-    headgate::outcome run(const extract_options& options = {})
-    {
-        headgate::paging::offset pager{http::request{simulated_api::url}};
-        stream.emplace(headgate::extract(api, limiter, pager, options));
-        auto read = [this]() -> asio::awaitable<void> {
-            while (auto page = co_await stream->next())
-                records += page->records().size();
-        };
-        asio::co_spawn(context, read, support::rethrow);
-        virtual_clock::run(context);
-        return stream->outcome();
-    }
-
-    struct fresh_time {
-        fresh_time() { virtual_clock::reset(); }
-    } fresh;
-    asio::io_context context;
-    simulated_api api;
-    support::limiter limiter;
-    std::function<std::optional<http::response>(const http::request&)> answer;
-    std::vector<double> arrivals;
-    std::size_t records = 0;
-    std::optional<headgate::page_stream> stream;
-};
+using job = support::simulated_job;
 
 const std::vector<limit> fast{limit::window(1000, 1s)};
 
@@ -84,7 +50,7 @@ TEST_CASE("with twenty in flight refused, nobody comes for three seconds, then o
     const auto outcome = its.run();
     INFO(outcome.reason());
     CHECK(outcome.complete());
-    CHECK(its.records == 200);
+    CHECK(its.got.size() == 200);
     const auto statistics = its.stream->statistics();
     CHECK(statistics.pauses == 1);
     CHECK(statistics.http_429 >= 1);
@@ -109,7 +75,7 @@ TEST_CASE("a wait that is too long ends the run at once")
     const auto outcome = its.run(extract_options{}.max_wait(10min));
     CHECK(outcome.code() == outcome_code::wait_too_long);
     CHECK(outcome.reason().find("status 403 and wants a wait of 3000 s") != std::string::npos);
-    CHECK(its.records == 19);
+    CHECK(its.got.size() == 19);
     CHECK(its.arrivals.back() < 1);
 }
 
@@ -125,7 +91,7 @@ TEST_CASE("an API that throttles inside a 200 is understood")
         return answer.body().find("slow down") != std::string::npos;
     }));
     CHECK(outcome.complete());
-    CHECK(its.records == 30);
+    CHECK(its.got.size() == 30);
     CHECK(its.stream->statistics().refused == 1);
     CHECK(its.stream->statistics().http_429 == 0);
 }
@@ -141,7 +107,7 @@ TEST_CASE("a server that answers, but never with a page, is left after a while")
     const auto outcome = its.run(extract_options{}.retries(1000).stall_after(1min));
     CHECK(outcome.code() == outcome_code::stalled);
     CHECK(outcome.reason().find("60") != std::string::npos);
-    CHECK(its.records == 9);
+    CHECK(its.got.size() == 9);
     CHECK(its.arrivals.back() > 60);
     CHECK(its.arrivals.back() < 65);
 }
@@ -150,7 +116,7 @@ TEST_CASE("waiting for one's own limit or for a slow reader is no stall")
 {
     job its{simulated_api_options{}.records(5), {limit::paced(1, 1h)}};
     CHECK(its.run(extract_options{}.stall_after(1min)).complete());
-    CHECK(its.records == 5);
+    CHECK(its.got.size() == 5);
 }
 
 TEST_CASE("500 for ever costs the retry budget and no more")
@@ -165,7 +131,7 @@ TEST_CASE("500 for ever costs the retry budget and no more")
     };
     const auto outcome = its.run();
     CHECK(outcome.code() == outcome_code::page_failed);
-    CHECK(its.records == 40);
+    CHECK(its.got.size() == 40);
     const auto budget = 2 * extract_options{}.retries() + 40 / 10;
     // Beside the retries, those pages that were tried for the first time.
     CHECK(its.stream->statistics().retries <= budget);
@@ -199,7 +165,7 @@ TEST_CASE("credentials are renewed once, however many requests were refused")
     CHECK(outcome.complete() == works);
     CHECK(renewals == 1);
     if (works)
-        CHECK(its.records == 60);
+        CHECK(its.got.size() == 60);
     else
         CHECK(outcome.reason().find("status 401") != std::string::npos);
 }
@@ -229,10 +195,11 @@ TEST_CASE("a limit that the server tells is kept if it is tighter, or trusted")
         return std::optional{http::response{
             200,
             {{"RateLimit-Policy", tighter ? "\"default\";q=5;w=1" : "\"default\";q=20;w=1"}},
-            "{\"count\":200,\"results\":[" + std::to_string(id) + "]}"}};
+            "{\"count\":200,\"results\":[" + (id < 200 ? std::to_string(id) : "") + "]}"}};
     });
     CHECK(its.run(extract_options{}.trust_server(trusted)).complete());
-    const double rate = 199 / (its.arrivals.back() - its.arrivals.front());
+    const double rate = static_cast<double>(its.arrivals.size() - 1) /
+                        (its.arrivals.back() - its.arrivals.front());
     const double expected = tighter ? 5 : trusted ? 20 : 10;
     CHECK(rate < expected * 1.02);
     CHECK(rate > expected * 0.97);
@@ -253,7 +220,7 @@ TEST_CASE("a cap on requests in flight that nobody told is found")
     const auto outcome = its.run(extract_options{}.max_in_flight(60).adaptive(true));
     INFO(outcome.reason());
     CHECK(outcome.complete());
-    CHECK(its.records == 5000);
+    CHECK(its.got.size() == 5000);
     const auto verdict = its.api.verdict();
     CHECK(verdict.refused < 100);
     CHECK(its.stream->statistics().in_flight_allowed.value() <= 6);
@@ -298,7 +265,7 @@ TEST_CASE("a limit that is lowered and raised again is followed both ways")
     const auto outcome = its.run(extract_options{}.adaptive(true));
     INFO(outcome.reason());
     CHECK(outcome.complete());
-    CHECK(its.records == 30'000);
+    CHECK(its.got.size() == 30'000);
     REQUIRE(phases.size() == 4);
     CHECK(phases[0].refused == 0);
     CHECK(phases[0].arrived > 4500);

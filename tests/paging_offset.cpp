@@ -1,8 +1,8 @@
 #include <headgate/paging/offset.hpp>
 
 #include "support/catch.hpp"
+#include "support/paged.hpp"
 
-#include <deque>
 #include <random>
 #include <set>
 #include <vector>
@@ -21,51 +21,47 @@ struct api {
     std::uint64_t claimed = 0; // instead of the truth
     bool honours_limit = true;
     unsigned shorten = 0; // one in so many pages comes short
+    int past_end = 200;   // status
 
     std::uint64_t default_page = 50;
+    std::set<std::uint64_t> empty{}; // offsets at which pages are, by mistake
+    std::set<std::uint64_t> broken{};
     std::mt19937_64 random{1};
     std::vector<std::uint64_t> got{};
     std::size_t requests = 0;
-    std::size_t most_at_once = 0;
 
-    std::optional<headgate::paging::page_end> run(offset pager, bool shuffled = true)
+    std::optional<headgate::paging::page_end> run(offset pager, bool shuffled = true,
+                                                  std::size_t at_once = 16)
     {
-        std::deque<offset::position> asked;
-        for (;;) {
-            while (auto next = pager.next())
-                asked.push_back(*next);
-            most_at_once = std::max(most_at_once, asked.size());
-            if (asked.empty())
-                return pager.end();
-            REQUIRE_FALSE(pager.end());
-            REQUIRE(++requests < 100'000);
-            const std::size_t chosen = shuffled ? random() % asked.size() : 0;
-            const offset::position where = asked[chosen];
-            asked.erase(asked.begin() + static_cast<std::ptrdiff_t>(chosen));
-            answer(pager, where);
-        }
+        support::paged<offset> reader{pager, [this](const auto& asked) { return answer(asked); }};
+        reader.shuffled = shuffled;
+        reader.most_at_once = at_once;
+        auto end = reader.run();
+        requests = reader.requests;
+        for (const auto& each : reader.got)
+            got.push_back(each.at("id"));
+        return end;
     }
 
-    void answer(offset& pager, const offset::position& where)
+    http::response answer(const http::request& asked)
     {
-        std::uint64_t count = where.count() == 0 || !honours_limit ? default_page : where.count();
+        const std::uint64_t begin = std::stoull(support::parameter(asked, "offset"));
+        const std::string limit = support::parameter(asked, "limit");
+        std::uint64_t count = limit.empty() || !honours_limit ? default_page : std::stoull(limit);
+        if (broken.count(begin) > 0)
+            return http::response{500};
+        if (begin >= records && past_end != 200)
+            return http::response{past_end};
         count = std::min(count, largest_page);
         if (shorten > 0 && random() % shorten == 0)
             count = 1 + random() % count;
-        count = where.begin() >= records ? 0 : std::min(count, records - where.begin());
-        nlohmann::json document = nlohmann::json::object();
+        count = begin >= records || empty.count(begin) > 0 ? 0 : std::min(count, records - begin);
+        nlohmann::json document{{"results", nlohmann::json::array()}};
         if (tells_total)
             document["count"] = claimed > 0 ? claimed : records;
-        const http::response response{200};
-        std::vector<nlohmann::json> records;
         for (std::uint64_t i = 0; i < count; ++i)
-            records.push_back(where.begin() + i);
-        const auto kept =
-            pager.received(where, headgate::paging::page_content{response, document, records});
-        for (std::uint64_t i = 0; i < kept; ++i)
-            got.push_back(where.begin() + i);
-        if (const auto rest = pager.rest(where))
-            answer(pager, *rest);
+            document["results"].push_back({{"id", begin + i}});
+        return http::response{200, {}, document.dump()};
     }
 
     bool each_once() const
@@ -101,19 +97,142 @@ TEST_CASE("every record comes once, whatever the server makes of the page size")
     CHECK(server.each_once());
 }
 
-TEST_CASE("a total lets pages be planned, an unknown end is found by an empty page")
+TEST_CASE("pages are asked for side by side, with a total and without")
 {
     api known{1000};
     const auto reached = known.run(list(100));
     CHECK(reached->reason() == "total of 1000 records reached");
-    CHECK(known.requests == 10);
-    CHECK(known.most_at_once == 9);
+    CHECK(known.requests == 11); // a full page is no proof of the end
     api unknown{1000};
     unknown.tells_total = false;
     const auto empty = unknown.run(list(100));
     CHECK(empty->reason() == "empty page at offset 1000, the end");
-    CHECK(unknown.requests == 11);
-    CHECK(unknown.most_at_once == 1);
+    CHECK(unknown.requests <= 10 + 16);
+    api alone{1000};
+    alone.tells_total = false;
+    CHECK(alone.run(list(100), false, 1)->code() == outcome_code::complete);
+    CHECK(alone.requests == 11);
+}
+
+TEST_CASE("the first page is asked for alone")
+{
+    offset pager = list(100);
+    REQUIRE(pager.next());
+    CHECK_FALSE(pager.next());
+}
+
+TEST_CASE("what servers answer behind the end is the end")
+{
+    const int status = GENERATE(404, 416, 422);
+    const bool total = GENERATE(true, false);
+    api server{250};
+    server.past_end = status;
+    server.tells_total = total;
+    const auto end = server.run(list(50));
+    CAPTURE(status, total, end->reason());
+    CHECK(end->code() == outcome_code::complete);
+    CHECK(server.each_once());
+    api ceiling{100};
+    ceiling.past_end = status;
+    ceiling.claimed = 5000;
+    const auto refused = ceiling.run(list(50));
+    CHECK(refused->code() == outcome_code::server_ceiling);
+    CHECK(refused->reason().find("status " + std::to_string(status)) == 0);
+    CHECK(ceiling.each_once());
+}
+
+TEST_CASE("an empty page in the midst of a list is not its end")
+{
+    api server{1000};
+    server.tells_total = false;
+    server.empty = {300};
+    const auto end = server.run(list(100));
+    CHECK(end->code() == outcome_code::complete);
+    CHECK(server.got.size() == 900);
+    api with_total{1000};
+    with_total.empty = {300, 400};
+    CHECK(with_total.run(list(100))->code() == outcome_code::count_mismatch);
+    CHECK(with_total.got.size() == 800);
+}
+
+TEST_CASE("a total far beyond the end is not believed for long")
+{
+    api server{250};
+    server.claimed = 1'000'000'000;
+    const auto end = server.run(list(50), false, 4);
+    CHECK(end->code() == outcome_code::count_mismatch);
+    CHECK(server.each_once());
+    CHECK(server.requests < 30);
+}
+
+TEST_CASE("a page that cannot be had ends the list where it stands")
+{
+    api server{1000};
+    server.broken = {500};
+    server.tells_total = GENERATE(true, false);
+    const auto end = server.run(list(100));
+    CHECK(end->code() == outcome_code::page_failed);
+    CHECK(end->reason().find("offset 500: status 500") != std::string::npos);
+    CHECK(server.got.size() >= 500);
+    api behind{250};
+    behind.tells_total = false;
+    behind.broken = {400}; // behind the end, where nothing is missing
+    CHECK(behind.run(list(50), false)->code() == outcome_code::complete);
+    CHECK(behind.each_once());
+}
+
+TEST_CASE("a copy of the last or the first page is the end")
+{
+    const bool last = GENERATE(true, false);
+    const bool total = GENERATE(true, false);
+    api server{230};
+    server.tells_total = total;
+    offset pager = list(50);
+    support::paged<offset> reader{pager, [&](const http::request& asked) {
+        const std::uint64_t begin = std::stoull(support::parameter(asked, "offset"));
+        http::request other{asked};
+        http::url url{asked.url()};
+        url.set_query("offset", begin < 230 ? std::to_string(begin) : last ? "200" : "0");
+        return server.answer(other.url(std::move(url)));
+    }};
+    reader.shuffled = GENERATE(true, false);
+    const auto end = reader.run();
+    CAPTURE(last, total, end->reason());
+    CHECK(end->code() == outcome_code::complete);
+    CHECK(reader.got.size() == 230);
+}
+
+TEST_CASE("a server that gives the same page whatever it is asked for is a loop")
+{
+    offset pager = list(GENERATE(0u, 50u, 500u));
+    support::paged<offset> reader{pager, [&](const http::request&) {
+        api server{1000};
+        server.tells_total = false;
+        http::url url{"http://h/?offset=0&limit=50"};
+        return server.answer(http::request{std::move(url)});
+    }};
+    CHECK(reader.run()->code() == outcome_code::loop);
+    CHECK(reader.got.size() == 50);
+}
+
+TEST_CASE("the same numbers twice are not taken for a copy and the end")
+{
+    offset pager = list(2);
+    support::paged<offset> reader{pager, [&](const http::request& asked) {
+        const bool end = std::stoull(support::parameter(asked, "offset")) >= 8;
+        return http::response{200, {}, end ? R"({"results":[]})" : R"({"results":[5,5]})"};
+    }};
+    CHECK(reader.run()->code() == outcome_code::loop); // cannot be told, so it is not complete
+}
+
+TEST_CASE("a server's own page size is learned")
+{
+    api server{10'000};
+    server.tells_total = GENERATE(true, false);
+    const auto end = server.run(list(500));
+    CHECK(end->code() == outcome_code::complete);
+    CHECK(server.each_once());
+    CHECK(server.requests <= 102 + 16);
 }
 
 TEST_CASE("a list that ends before its total is not complete")
@@ -136,7 +255,12 @@ TEST_CASE("an absurd total neither overflows nor plans for ever")
     api server{250};
     server.claimed = ~std::uint64_t{0};
     offset pager = list(100);
-    server.answer(pager, pager.next().value());
+    const auto first = pager.next().value();
+    const auto response = server.answer(pager.request(first));
+    const auto document = nlohmann::json::parse(response.body());
+    const auto records = document.at("results").get<std::vector<nlohmann::json>>();
+    const nlohmann::json::json_pointer pointer{"/results"};
+    pager.received(first, {list().request(first).url(), response, document, pointer, records});
     for (int i = 0; i < 100; ++i)
         REQUIRE(pager.next());
 }
@@ -152,4 +276,17 @@ TEST_CASE("requests carry the parameters and keep what the list has")
     CHECK(plain.request(plain.next().value()).url().str() == "http://h/list?q=1&offset=0");
     CHECK_THROWS_AS(pager.page_size(0), std::invalid_argument);
     CHECK_THROWS_WITH(pager.total("count"), Catch::Contains("\"count\" is not a JSON Pointer"));
+}
+
+TEST_CASE("parameters can go into a JSON body")
+{
+    http::request search{"http://h/search"};
+    search.method("POST").body(R"({"q":"x","page":{"from":7}})", "application/json");
+    offset pager{search};
+    pager.page_size(100).offset_param("/page/from").limit_param("/page/size");
+    const auto asked = pager.request(pager.next().value());
+    CHECK(*asked.body() == R"({"page":{"from":0,"size":100},"q":"x"})");
+    CHECK(asked.url().str() == "http://h/search");
+    CHECK(asked.method() == "POST");
+    CHECK_THROWS_AS(pager.offset_param("/~2"), std::invalid_argument);
 }

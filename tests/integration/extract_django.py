@@ -33,9 +33,9 @@ class Django(Case):
         self.assertEqual(sorted(records, key=lambda record: record["id"]), rows)
 
     def test_all_records_once_at_the_whole_rate_and_as_a_stream(self):
-        url = self.serve(rate=10, period=1)
+        url = self.serve(rate=20, period=2)
         stats = self.directory / "stats.json"
-        process = self.start(url + "/packages/", "--rate", "10/1s", "--page-size", 1000, "--stats", stats)
+        process = self.start(url + "/packages/", "--rate", "20/2s", "--page-size", 1000, "--stats", stats)
         first_line = process.stdout.readline()
         first_at = time.monotonic()
         rest, stderr = process.stdout.read(), process.stderr.read()
@@ -70,7 +70,7 @@ class Django(Case):
         result = self.extract(url + "/packages-without-count/", "--rate", "1000/s", "--page-size", 500)
         self.assertEqual(result.status, 0, result.stderr)
         self.assert_each_once(result.records())
-        self.assertEqual(len(self.requests()), 15)
+        self.assertLessEqual(len(self.requests()), 14 + 64)
         self.assertIn("empty page at offset 7000", result.stats["reason"])
 
     def test_too_fast_a_rate_is_slowed_down_by_the_server(self):

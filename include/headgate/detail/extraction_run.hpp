@@ -191,7 +191,8 @@ private:
 
         std::string where;
         std::vector<nlohmann::json> records;
-        bool received = false; ///< an answer was taken in for it
+        bool received = false;        ///< an answer was taken in for it
+        std::optional<position> rest; ///< what that answer left out
         extraction::channel::place place;
     };
     using ordered_page = std::pair<task, pending_page>;
@@ -223,7 +224,7 @@ private:
             plan();
             pending_page page{name_of(*next)};
             page.place = std::move(place);
-            for (bool more = is_wanted(*next); more; more = has_rest(*next)) {
+            for (bool more = is_wanted(*next); more; more = goes_on(*next, page)) {
                 effort so_far;
                 for (;;) {
                     const bool done = co_await fetch(*next, so_far, me, *wait, page);
@@ -247,16 +248,13 @@ private:
     }
 
     /// Whether a page came short, and is to be asked for the rest.
-    bool has_rest(task& what)
+    static bool goes_on(task& what, pending_page& page)
     {
-        std::lock_guard lock{mutex_};
-        if constexpr (requires { pager_.rest(what.where); }) {
-            if (auto rest = pager_.rest(what.where)) {
-                what.where = std::move(*rest);
-                return true;
-            }
-        }
-        return false;
+        if (!page.rest)
+            return false;
+        what.where = std::move(*page.rest);
+        page.rest.reset();
+        return true;
     }
 
     /// Delivers a page, or in ordered delivery all whose turn it is.
@@ -559,6 +557,8 @@ private:
                 what.where, paging::page_content{base, response, parsed.document,
                                                  parser_.records(), parsed.records});
             mine.apply(parsed.records);
+            if constexpr (requires { pager_.rest(what.where); })
+                page.rest = pager_.rest(what.where);
             control_.retries().succeeded(sent);
             if (stall_watch_)
                 stall_watch_->progress(clock::now());

@@ -35,6 +35,7 @@ public:
 
     /// The units in a span; until it is known it is what the first span brings.
     void step(std::uint64_t units) noexcept { step_ = units; }
+    std::uint64_t step() const noexcept { return step_; }
 
     std::optional<span> next()
     {
@@ -181,7 +182,7 @@ private:
         std::size_t seen = 0;
         for (const std::uint64_t begin : empty_) {
             ++seen;
-            const bool goes_on = total_ && begin < *total_;
+            const bool goes_on = step_ > 0 && total_ && begin < *total_;
             if (seen > longest_gap_ && (!goes_on || seen >= patience))
                 return *empty_.begin();
         }

@@ -139,7 +139,9 @@ public:
         http::request result{guard_.list()};
         offset_param_.set(result, where.begin() - overlap(where));
         if (page_size_ > 0)
-            limit_param_.set(result, where.count() + overlap(where));
+            // Always the same, so that a page that comes again is the same. In a page with less to
+            // come what is too much is dropped.
+            limit_param_.set(result, plan_.step() + (seam_ ? 1 : 0));
         return result;
     }
 
@@ -180,6 +182,8 @@ public:
             give_up(span(where), changed(where.begin()));
             return 0;
         }
+        if (seam_ && where.count() == 0 && mine > 1)
+            plan_.learn_step(mine - 1, mine);
         const std::uint64_t end = where.begin() + mine;
         bool is_short = mine > 0 && mine < where.count() && end != total_;
         if (is_short && plan_.is_at_first()) {
@@ -213,6 +217,8 @@ public:
         if (where.reading() != reading())
             return records.size();
         plan_.done();
+        if (records.empty() && plan_.end() < where.begin())
+            return 0; // behind the end there is no record before it either
         const detail::seam::verdict found = seam_->join(where.begin(), where.count(), records);
         if (found.again_from) {
             plan_.restart(*found.again_from);

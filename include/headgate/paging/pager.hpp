@@ -136,8 +136,8 @@ private:
 /// A style in which each page names the next is easier written as a function; see `next_request`.
 ///
 /// A pager may also have
-/// - `rest(position)`, called after `received`: what is missing of that page, which is then asked
-///   for and delivered with it;
+/// - `rest(position)`, called right after `received`: what is missing of that page, which is then
+///   asked for and delivered with it;
 /// - `wanted(position)`: false if, since `next` gave it, the page has turned out to lie behind the
 ///   end; it is not asked for then, and the pager must not wait for it;
 /// - `refused(position, response)`, called for a status of 400 or more that no retry may change:

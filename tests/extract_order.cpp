@@ -1,0 +1,252 @@
+// What an extraction makes of pages: their order, records that come twice, rows that move, the end
+// when it comes as a surprise. In virtual time.
+#include <headgate/paging/cursor.hpp>
+#include <headgate/paging/offset.hpp>
+#include <headgate/paging/page_number.hpp>
+#include <headgate/paging/partitions.hpp>
+
+#include "support/paged.hpp"
+#include "support/simulated_job.hpp"
+
+#include <algorithm>
+#include <numeric>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+using namespace std::chrono_literals;
+namespace http = headgate::http;
+namespace paging = headgate::paging;
+using headgate::extract_options;
+using headgate::limit;
+using headgate::outcome_code;
+using headgate::testing::simulated_api_options;
+
+namespace {
+
+const std::vector<limit> fast{limit::window(100'000, 1s)};
+
+/// A list that tests change while it is read.
+struct table {
+    std::vector<int> rows;
+    std::size_t size = 10;
+    bool tells_total = false;
+
+    explicit table(int count) : rows(static_cast<std::size_t>(count))
+    {
+        std::iota(rows.begin(), rows.end(), 0);
+    }
+
+    http::response page(const http::request& asked) const
+    {
+        const std::size_t begin = std::stoul(support::parameter(asked, "offset"));
+        const std::string limit = support::parameter(asked, "limit");
+        const std::size_t end = begin + std::min(size, limit.empty() ? size : std::stoul(limit));
+        nlohmann::json body{{"results", nlohmann::json::array()}};
+        if (tells_total)
+            body["count"] = rows.size();
+        for (std::size_t i = begin; i < std::min(end, rows.size()); ++i)
+            body["results"].push_back({{"id", rows[i]}});
+        return http::response{200, {}, body.dump()};
+    }
+};
+
+struct job : support::simulated_job {
+    explicit job(const std::vector<limit>& limits = fast)
+        : simulated_job{simulated_api_options{}.network(1ms, 200ms), limits}
+    {
+    }
+
+    std::vector<int> ids() const
+    {
+        std::vector<int> result;
+        for (const auto& each : got)
+            result.push_back(each.at("id").get<int>());
+        return result;
+    }
+
+    std::size_t different() const
+    {
+        const auto all = ids();
+        return std::set<int>(all.begin(), all.end()).size();
+    }
+};
+
+} // namespace
+
+TEST_CASE("ordered delivery gives the list as it is, with no more pages in memory than places")
+{
+    const table list{1000};
+    job its;
+    its.answer = [&](const http::request& asked) { return std::optional{list.page(asked)}; };
+    const auto outcome = its.run(job::list(), extract_options{}.ordered(true).max_in_flight(8));
+    INFO(outcome.reason());
+    CHECK(outcome.complete());
+    CHECK(its.ids() == list.rows);
+    CHECK(its.stream->statistics().peak_in_flight == 8);
+}
+
+TEST_CASE("a list of unknown end is read as fast as one with a total, and not far beyond it")
+{
+    double seconds[2];
+    for (const bool total : {true, false}) {
+        table list{2000};
+        list.tells_total = total;
+        job its;
+        its.answer = [&](const http::request& asked) { return std::optional{list.page(asked)}; };
+        CHECK(its.run(job::list().page_size(10), extract_options{}.max_in_flight(16)).complete());
+        CHECK(its.ids().size() == 2000);
+        CHECK(its.different() == 2000);
+        CHECK(its.arrivals.size() <= 200 + 16);
+        seconds[total ? 1 : 0] = support::seconds();
+    }
+    CHECK(seconds[0] <= 1.15 * seconds[1]);
+}
+
+TEST_CASE("the end is the end at once, though a token is an hour away")
+{
+    const table list{20};
+    job its{{limit::bucket(1, 1h, 4)}};
+    its.answer = [&](const http::request& asked) { return std::optional{list.page(asked)}; };
+    const auto outcome = its.run(job::list().page_size(10));
+    CHECK(outcome.complete());
+    CHECK(its.ids().size() == 20);
+    CHECK(support::seconds() < 3601);
+    CHECK(its.limiter.statistics().tokens <= 5); // those for pages of no use went back
+}
+
+TEST_CASE("a page behind the end that cannot be had does no harm, and is not waited for")
+{
+    const table list{100};
+    job its;
+    its.answer = [&](const http::request& asked) {
+        const bool behind = std::stoul(support::parameter(asked, "offset")) > 100;
+        return std::optional{behind ? http::response{500} : list.page(asked)};
+    };
+    const auto outcome = its.run(job::list().page_size(10), extract_options{}.retries(20));
+    INFO(outcome.reason());
+    CHECK(outcome.complete());
+    CHECK(its.ids().size() == 100);
+    CHECK(support::seconds() < 20);
+}
+
+TEST_CASE("500 for ever after page 40: what comes before is delivered, the rest is told")
+{
+    table list{1000};
+    list.tells_total = GENERATE(true, false);
+    job its;
+    its.answer = [&](const http::request& asked) {
+        const bool broken = std::stoul(support::parameter(asked, "offset")) >= 400;
+        return std::optional{broken ? http::response{500} : list.page(asked)};
+    };
+    const auto outcome = its.run(job::list().page_size(10), extract_options{}.max_in_flight(16));
+    CHECK(outcome.code() == outcome_code::page_failed);
+    CHECK(outcome.reason().find("page at offset 400: ") == 0);
+    CHECK(its.different() == 400);
+    CHECK(its.ids().size() == 400);
+    CHECK(its.arrivals.size() <= 40 + 16 + 2 * 5 + 4); // pages, those in flight, the retry budget
+}
+
+TEST_CASE("records that come again are dropped by key, within a bound on memory")
+{
+    job its;
+    its.answer = [](const http::request& asked) {
+        const std::size_t begin = std::stoul(support::parameter(asked, "offset"));
+        nlohmann::json body{{"results", nlohmann::json::array()}};
+        for (std::size_t i = begin; i < std::min<std::size_t>(begin + 10, 100); ++i)
+            body["results"].push_back({{"id", i / 2}, {"row", i}});
+        return std::optional{http::response{200, {}, body.dump()}};
+    };
+    SECTION("all of them")
+    {
+        CHECK(its.run(job::list(), extract_options{}.unique("/id")).complete());
+        CHECK(its.different() == 50);
+        CHECK(its.got.size() == 50);
+        CHECK(its.stream->statistics().duplicates == 50);
+        CHECK(its.stream->statistics().records == 50);
+    }
+    SECTION("as far as the memory goes")
+    {
+        CHECK(its.run(job::list(), extract_options{}.unique("/id", 1).ordered(true)).complete());
+        CHECK(its.got.size() == 50); // the copies stand next to each other
+    }
+    SECTION("and one without a key is an error")
+    {
+        const auto outcome = its.run(job::list(), extract_options{}.unique("/name"));
+        CHECK(outcome.reason().find("no /name") != std::string::npos);
+    }
+}
+
+TEST_CASE("rows that move while an offset list is read are noticed at the seams")
+{
+    const std::size_t in_flight = GENERATE(1u, 8u);
+    const int change = GENERATE(-35, -12, -1, 0, 1, 12, 35);
+    table list{500};
+    job its;
+    std::size_t asked_for = 0;
+    its.answer = [&](const http::request& asked) {
+        if (++asked_for == 20) {
+            for (int i = 0; i < change; ++i)
+                list.rows.insert(list.rows.begin(), -1 - i);
+            if (change < 0)
+                list.rows.erase(list.rows.begin(), list.rows.begin() - change);
+        }
+        return std::optional{list.page(asked)};
+    };
+    paging::offset pager = job::list();
+    const auto outcome =
+        its.run(pager.seam_check("/id").page_size(10), extract_options{}.max_in_flight(in_flight));
+    CAPTURE(in_flight, change, outcome.reason());
+    CHECK(outcome.complete());
+    auto ids = its.ids();
+    ids.erase(std::remove_if(ids.begin(), ids.end(), [](int id) { return id < 0; }), ids.end());
+    CHECK(ids.size() == 500);
+    CHECK(its.different() >= 500);
+    CHECK(std::is_sorted(ids.begin(), ids.end()));
+    if (change < -9)
+        CHECK(its.stream->statistics().rewinds > 0);
+}
+
+TEST_CASE("a list that is not to be known again is told as changed")
+{
+    table list{500};
+    job its;
+    std::size_t asked_for = 0;
+    its.answer = [&](const http::request& asked) {
+        if (++asked_for == 20)
+            for (int& row : list.rows)
+                row += 100'000;
+        return std::optional{list.page(asked)};
+    };
+    paging::offset pager = job::list();
+    const auto outcome = its.run(pager.seam_check("/id").page_size(10));
+    CHECK(outcome.code() == outcome_code::list_changed);
+    CHECK(its.different() == its.got.size());
+    job keyless;
+    keyless.answer = [&](const http::request& asked) { return std::optional{list.page(asked)}; };
+    paging::offset other = job::list();
+    CHECK(keyless.run(other.seam_check("/name")).reason().find("no /name") != std::string::npos);
+}
+
+TEST_CASE("lists side by side fill a limit that one chain of pages cannot")
+{
+    const auto chain = [](const http::request& asked) {
+        const std::string cursor = support::parameter(asked, "cursor");
+        const int page = cursor.empty() ? 0 : std::stoi(cursor);
+        nlohmann::json body{{"results", {{{"id", page}}}}};
+        if (page < 49)
+            body["next"] = page + 1;
+        return std::optional{http::response{200, {}, body.dump()}};
+    };
+    job its;
+    its.answer = chain;
+    paging::partitions<paging::cursor> lists;
+    for (int i = 0; i < 10; ++i)
+        lists.add("list " + std::to_string(i),
+                  paging::cursor{http::request{"http://api.test/" + std::to_string(i)}});
+    const auto outcome = its.run(lists);
+    CHECK(outcome.reason() == "all 10 lists complete");
+    CHECK(its.got.size() == 500);
+    CHECK(its.stream->statistics().peak_in_flight == 10);
+}

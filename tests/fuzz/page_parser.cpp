@@ -1,0 +1,71 @@
+#include <headgate/detail/exact_number.hpp>
+#include <headgate/detail/page_parser.hpp>
+#include <headgate/paging/pager.hpp>
+
+#include "support.hpp"
+
+#include <iterator>
+#include <stdexcept>
+
+namespace {
+
+using fuzz::require;
+using nlohmann::json;
+
+/// Whether the text of a number is that number, to the last digit that a double has.
+void check_number(const json& document, const std::string& body)
+{
+    static const json::json_pointer next{"/next"};
+    try {
+        const std::string text = headgate::detail::cursor_text(document, body, next);
+        if (!document.contains(next) || !document.at(next).is_number())
+            return;
+        const json again = json::parse(text, nullptr, false);
+        require(again == document.at(next), "a number's text is that number", text);
+    } catch (const std::runtime_error&) {
+    }
+}
+
+} // namespace
+
+/// A byte for the status, one for where the records are, then the body: a page is what it says, or
+/// there is a reason that can be printed.
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
+{
+    static const headgate::detail::page_parser parsers[] = {
+        headgate::detail::page_parser{json::json_pointer{"/results"}},
+        headgate::detail::page_parser{json::json_pointer{""}},
+        headgate::detail::page_parser{json::json_pointer{"/0/a~1b"}}};
+    constexpr int statuses[] = {200, 204, 200, 201, 301, 404, 500, 0, 999, -1};
+    fuzz::input in{data, size};
+    const int status = statuses[in.below(std::size(statuses))];
+    const auto& parser = parsers[in.below(std::size(parsers))];
+    fuzz::http::response::fields fields;
+    if (status == 301)
+        fields.emplace_back("Location", in.line());
+    const fuzz::http::response answer{status, std::move(fields), in.rest()};
+    try {
+        const auto page = parser.parse(answer);
+        require(status >= 200 && status < 300, "only a success is a page");
+        if (status == 204) {
+            require(page.document.is_null() && page.records.empty(), "no content is none");
+            return 0;
+        }
+        const json& list = page.document.at(parser.records());
+        require(list.empty() && (list.is_array() || list.is_null()), "records were taken out");
+        static const fuzz::http::url base{"http://api/"};
+        const fuzz::paging::page_content content{base, answer, page.document, parser.records(),
+                                                 page.records};
+        require((content.digest() == 0) == page.records.empty(), "only nothing has no digest");
+        content.tells_records_apart();
+        for (const json& each : page.records)
+            require(!each.dump().empty(), "a record can be written");
+        check_number(page.document, answer.body());
+    } catch (const std::runtime_error& e) {
+        const std::string reason = headgate::detail::printable(e.what());
+        require(!reason.empty() && reason.size() <= 503, "a reason is short", reason);
+        for (const char c : reason)
+            require(c >= 0x20 && c <= 0x7e, "a reason can be printed");
+    }
+    return 0;
+}

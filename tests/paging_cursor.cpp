@@ -1,0 +1,198 @@
+#include <headgate/paging/cursor.hpp>
+
+#include "support/catch.hpp"
+#include "support/paged.hpp"
+
+#include <map>
+#include <string>
+
+using headgate::outcome_code;
+using headgate::paging::cursor;
+namespace http = headgate::http;
+
+namespace {
+
+http::request list()
+{
+    return http::request{"http://h/list"};
+}
+
+/// Answers each cursor, "" for none, with a body.
+struct script {
+    std::map<std::string, std::string> bodies;
+
+    http::response operator()(const http::request& asked) const
+    {
+        const auto found = bodies.find(support::parameter(asked, "cursor"));
+        return found == bodies.end() ? http::response{400}
+                                     : http::response{200, {}, found->second};
+    }
+};
+
+struct job {
+    explicit job(std::map<std::string, std::string> bodies, cursor style = cursor{list()})
+        : pager{std::move(style)}, reader{pager, script{std::move(bodies)}}, end{reader.run()}
+    {
+    }
+
+    cursor pager;
+    support::paged<cursor> reader;
+    std::optional<headgate::paging::page_end> end;
+};
+
+} // namespace
+
+TEST_CASE("a cursor leads from page to page to the end")
+{
+    const std::string last = GENERATE(R"({"results":[{"id":3}],"next":null})",
+                                      R"({"results":[{"id":3}],"next":""})",
+                                      R"({"results":[{"id":3}],"next":false})",
+                                      R"({"results":[{"id":3}]})");
+    job read{{{"", R"({"results":[{"id":1},{"id":2}],"next":"a"})"},
+               {"a", R"({"results":[],"next":"b"})"}, // empty is not the end
+               {"b", last}}};
+    REQUIRE(read.end);
+    CHECK(read.end->code() == outcome_code::complete);
+    CHECK(read.end->reason() == "no /next");
+    CHECK(read.reader.got.size() == 3);
+}
+
+TEST_CASE("a cursor goes back as it came")
+{
+    const auto [written, sent] = GENERATE(table<std::string, std::string>({
+        {R"("a+b/c=d&e#f%g")", "a%2Bb%2Fc%3Dd%26e%23f%25g"},
+        {R"("ä ü")", "%C3%A4%20%C3%BC"},
+        {R"("a\u0001\r\nb")", "a%01%0D%0Ab"},
+        {"9007199254740993", "9007199254740993"},
+        {"18446744073709551616", "18446744073709551616"},
+        {"123456789012345678901234567890", "123456789012345678901234567890"},
+        {"-5", "-5"},
+        {"1.50", "1.50"},
+        {"0", "0"},
+    }));
+    CAPTURE(written);
+    job read{{{"", R"({"results":[1],"next":)" + written + "}"},
+               {sent, R"({"results":[2],"next":null})"}}};
+    REQUIRE(read.end);
+    INFO(read.end->reason());
+    CHECK(read.end->code() == outcome_code::complete);
+    CHECK(read.reader.got.size() == 2);
+}
+
+TEST_CASE("cursors that lead in a circle are a loop, and nothing is delivered twice")
+{
+    job at_once{{{"", R"({"results":[{"id":1}],"next":"a"})"},
+                  {"a", R"({"results":[{"id":2}],"next":"a"})"}}};
+    CHECK(at_once.end->code() == outcome_code::loop);
+    CHECK(at_once.reader.got.size() == 2);
+    job cycle{{{"", R"({"results":[{"id":1}],"next":"a"})"},
+                {"a", R"({"results":[{"id":2}],"next":"b"})"},
+                {"b", R"({"results":[{"id":3}],"next":"a"})"}}};
+    CHECK(cycle.end->code() == outcome_code::loop);
+    CHECK(cycle.reader.got.size() == 3);
+    CHECK(cycle.reader.requests == 3);
+    job to_first{{{"", R"({"results":[{"id":1}],"next":"b"})"},
+                   {"b", R"({"results":[{"id":2}],"next":"a"})"},
+                   {"a", R"({"results":[{"id":1}],"next":"b"})"}}};
+    CHECK(to_first.end->code() == outcome_code::loop);
+    CHECK(to_first.reader.got.size() == 2);
+}
+
+TEST_CASE("a cursor that changes while the pages do not is a loop")
+{
+    int nonce = 0;
+    cursor pager{list()};
+    support::paged<cursor> reader{pager, [&](const http::request&) {
+        const std::string id = std::to_string(nonce % 3), next = std::to_string(++nonce);
+        return http::response{200, {}, R"({"results":[{"id":)" + id + R"(}],"next":")" + next +
+                                           "\"}"};
+    }};
+    CHECK(reader.run()->code() == outcome_code::loop);
+    CHECK(reader.got.size() == 3);
+    CHECK(reader.requests == 4);
+}
+
+TEST_CASE("empty pages for ever are told")
+{
+    int nonce = 0;
+    cursor pager{list()};
+    support::paged<cursor> reader{pager, [&](const http::request&) {
+        return http::response{200, {}, R"({"results":[],"next":)" + std::to_string(++nonce) + "}"};
+    }};
+    CHECK(reader.run()->code() == outcome_code::empty_run);
+    CHECK(reader.requests == 1001);
+}
+
+TEST_CASE("a cursor in a header, and a field that says whether there is more")
+{
+    cursor in_header{list()};
+    in_header.in_header("X-Next");
+    support::paged<cursor> reader{in_header, [](const http::request& asked) {
+        const bool first = support::parameter(asked, "cursor").empty();
+        return http::response{200, {{first ? "x-next" : "x-other", "b"}}, R"({"results":[1]})"};
+    }};
+    CHECK(reader.run()->reason() == "no X-Next");
+    CHECK(reader.got.size() == 2);
+    job more{{{"", R"({"results":[1],"next":"a","more":true})"},
+               {"a", R"({"results":[2],"next":"b","more":false})"}},
+             cursor{list()}.more("/more")};
+    CHECK(more.end->code() == outcome_code::complete);
+    CHECK(more.reader.got.size() == 2);
+}
+
+TEST_CASE("cursor: a total that is not reached is told")
+{
+    job read{{{"", R"({"results":[1,2],"next":null,"count":12345})"}}};
+    CHECK(read.end->code() == outcome_code::count_mismatch);
+    CHECK(read.end->reason().find("12345") != std::string::npos);
+}
+
+TEST_CASE("a cursor that is no cursor, or too long, is an error")
+{
+    const std::map<std::string, std::string> object{{"", R"({"results":[1],"next":{}})"}};
+    CHECK_THROWS_WITH(job{object}, "/next is object, must be a string or a number");
+    const std::map<std::string, std::string> huge{
+        {"", R"({"results":[1],"next":")" + std::string(20'000, 'x') + "\"}"}};
+    CHECK_THROWS_AS(job{huge}, headgate::detail::bound_exceeded);
+}
+
+TEST_CASE("a cursor that has expired is told, or the list read on from the last record")
+{
+    const script server{{{"", R"({"results":[{"id":1},{"id":2}],"next":"a"})"}}};
+    job told{server.bodies};
+    CHECK(told.end->code() == outcome_code::cursor_expired);
+    CHECK(told.end->reason().find("status 400") != std::string::npos);
+
+    cursor pager{cursor{list()}.restart_from("/id", "since")};
+    support::paged<cursor> reader{pager, [&](const http::request& asked) {
+        const std::string since = support::parameter(asked, "since");
+        if (since == "2") // the boundary comes again
+            return http::response{200, {}, R"({"results":[{"id":2},{"id":3}],"next":"b"})"};
+        if (since == "3")
+            return http::response{200, {}, R"({"results":[{"id":4}],"next":null})"};
+        return server(asked);
+    }};
+    CHECK(reader.run()->code() == outcome_code::complete);
+    REQUIRE(reader.got.size() == 4);
+    CHECK(reader.got.back().at("id") == 4);
+
+    cursor stuck{cursor{list()}.restart_from("/id", "since")};
+    support::paged<cursor> never{stuck, [&](const http::request& asked) {
+        return support::parameter(asked, "since").empty() ? server(asked) : http::response{400};
+    }};
+    CHECK_THROWS(never.run()); // the restart itself is refused: a page that cannot be had
+}
+
+TEST_CASE("cursor: the parameters")
+{
+    http::request search{"http://h/search"};
+    search.method("POST").body(R"({"q":"x"})");
+    cursor pager{search};
+    pager.page_size(20, "/size").cursor_param("/after");
+    CHECK(*pager.request({"7", 1}).body() == R"({"after":"7","q":"x","size":20})");
+    cursor query{list()};
+    query.page_size(20, "per_page").cursor_param("after");
+    CHECK(query.request({"x y", 1}).url().str() == "http://h/list?per_page=20&after=x%20y");
+    CHECK_THROWS_AS(query.page_size(0), std::invalid_argument);
+    CHECK_THROWS_AS(query.in_body("next"), std::invalid_argument);
+}

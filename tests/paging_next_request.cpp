@@ -1,0 +1,73 @@
+#include <headgate/paging/next_request.hpp>
+
+#include "support/catch.hpp"
+#include "support/paged.hpp"
+
+#include <optional>
+#include <string>
+
+using headgate::outcome_code;
+namespace http = headgate::http;
+namespace paging = headgate::paging;
+
+namespace {
+
+const http::request list{"http://h/list"};
+
+/// The pager of the doc comment.
+auto by_token = [](const paging::page_content& page) -> std::optional<http::request> {
+    const auto& token = page.document().at("page").at("token");
+    if (token.is_null())
+        return std::nullopt; // the end
+    http::url url{list.url()};
+    url.set_query("token", token.get<std::string>());
+    return http::request{list}.url(std::move(url));
+};
+
+std::string body(int id, const std::string& token)
+{
+    return R"({"results":[{"id":)" + std::to_string(id) + R"(}],"page":{"token":)" + token + "}}";
+}
+
+} // namespace
+
+TEST_CASE("a style of paging in ten lines")
+{
+    paging::next_request pager{list, by_token};
+    support::paged<paging::next_request> reader{pager, [](const http::request& asked) {
+        const std::string token = support::parameter(asked, "token");
+        return http::response{200, {},
+                              token.empty()  ? body(1, "\"a\"")
+                              : token == "a" ? body(2, "\"b\"")
+                                             : body(3, "null")};
+    }};
+    const auto end = reader.run();
+    CHECK(end->code() == outcome_code::complete);
+    CHECK(reader.got.size() == 3);
+}
+
+TEST_CASE("a style of one's own is kept from loops and from other origins")
+{
+    paging::next_request loops{list, by_token};
+    support::paged<paging::next_request> reader{loops, [n = 0](const http::request&) mutable {
+        return http::response{200, {}, body(++n, "\"a\"")};
+    }};
+    CHECK(reader.run()->code() == outcome_code::loop);
+    CHECK(reader.got.size() == 2);
+
+    const auto away = [](const paging::page_content&) -> std::optional<http::request> {
+        return http::request{"http://elsewhere/"};
+    };
+    paging::next_request refused{list, away};
+    support::paged<paging::next_request> one{
+        refused, [](const http::request&) { return http::response{200, {}, body(1, "1")}; }};
+    CHECK(one.run()->code() == outcome_code::foreign_origin);
+    CHECK(one.got.size() == 1);
+    paging::next_request allowed{list, away};
+    allowed.allow_origin("http://elsewhere");
+    support::paged<paging::next_request> two{allowed, [n = 0](const http::request&) mutable {
+        return http::response{200, {}, body(++n, "1")};
+    }};
+    CHECK(two.run()->code() == outcome_code::loop);
+    CHECK(two.got.size() == 2);
+}

@@ -46,7 +46,7 @@ test)
     command -v ccache >/dev/null && launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
     build release -DHEADGATE_BUILD_TESTS=ON "${launcher[@]}"
     cmake --build build/release --target all_verify_interface_header_sets
-    for preset in asan tsan clang; do
+    for preset in asan tsan clang fuzz; do
         build "$preset" "${launcher[@]}"
     done
     # The last line of each is CTest's own: "100% tests passed, 0 tests failed out of N".
@@ -54,6 +54,8 @@ test)
         echo "== $preset"
         ctest --preset "$preset"
     done
+    echo "== fuzz"
+    ctest --preset fuzz --parallel "$(nproc)"
     ;;
 *)
     echo "usage: cmake/quickstart.sh demo|test" >&2

@@ -6,6 +6,7 @@
 #include <asio/bind_executor.hpp>
 #include <asio/detached.hpp>
 #include <asio/experimental/awaitable_operators.hpp>
+#include <asio/strand.hpp>
 #include <asio/use_future.hpp>
 
 #include <memory>
@@ -283,4 +284,33 @@ TEST_CASE("a wrong credit is refused")
 {
     asio::io_context context;
     CHECK_THROWS_WITH((limiter{context, limit::paced(1, 1s), -1ns}), Catch::Contains("credit"));
+}
+
+TEST_CASE("a cancellation signal may outlive limiter and context, in either order")
+{
+    virtual_clock::reset();
+    asio::cancellation_signal signal;
+    const noted waiting;
+    const auto wait = [&](limiter& gate) {
+        REQUIRE(gate.try_acquire());
+        gate.async_acquire(asio::bind_cancellation_slot(signal.slot(), waiting));
+    };
+    auto context = std::make_unique<asio::io_context>();
+    {
+        limiter gate{*context, 1, 60s};
+        wait(gate);
+        context.reset();
+        signal.emit(asio::cancellation_type::terminal);
+    }
+    signal.emit(asio::cancellation_type::terminal);
+    context = std::make_unique<asio::io_context>();
+    {
+        limiter gate{asio::make_strand(*context), 1, 60s};
+        wait(gate);
+        virtual_clock::run_for(*context, 1s);
+    }
+    signal.emit(asio::cancellation_type::terminal);
+    context.reset();
+    signal.emit(asio::cancellation_type::terminal);
+    CHECK(waiting.calls() == 0);
 }

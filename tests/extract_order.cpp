@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <numeric>
 #include <optional>
+#include <random>
 #include <set>
 #include <string>
 #include <vector>
@@ -148,6 +149,29 @@ TEST_CASE("500 for ever after page 40: what comes before is delivered, the rest 
     CHECK(its.arrivals.size() <= 40 + 16 + 2 * 5 + 4); // pages, those in flight, the retry budget
 }
 
+TEST_CASE("a cap on pages that the list does not reach is none")
+{
+    table list{100};
+    list.tells_total = GENERATE(true, false);
+    job its;
+    its.answer = [&](const http::request& asked) { return std::optional{list.page(asked)}; };
+    CHECK(its.run(job::list().page_size(10), extract_options{}.max_pages(11)).complete());
+    CHECK(its.ids().size() == 100);
+    CHECK(its.arrivals.size() == 11);
+}
+
+TEST_CASE("a cap on pages that the list reaches is told, unless the total was reached before")
+{
+    table list{100};
+    list.tells_total = GENERATE(true, false);
+    job its;
+    its.answer = [&](const http::request& asked) { return std::optional{list.page(asked)}; };
+    const auto outcome = its.run(job::list().page_size(10), extract_options{}.max_pages(10));
+    CHECK(outcome.code() == (list.tells_total ? outcome_code::complete : outcome_code::page_cap));
+    CHECK(its.ids().size() == 100);
+    CHECK(its.arrivals.size() == 10);
+}
+
 TEST_CASE("records that come again are dropped by key, within a bound on memory")
 {
     job its;
@@ -206,6 +230,50 @@ TEST_CASE("rows that move while an offset list is read are noticed at the seams"
     CHECK(std::is_sorted(ids.begin(), ids.end()));
     if (change < -9)
         CHECK(its.stream->statistics().rewinds > 0);
+}
+
+TEST_CASE("whatever rows come and go, those that stay are delivered once, or it is told")
+{
+    int told = 0;
+    for (unsigned seed = 0; seed < 60; ++seed) {
+        std::mt19937 random{seed};
+        const auto below = [&random](std::size_t n) { return static_cast<int>(random() % n); };
+        table list{300};
+        std::set<int> staying(list.rows.begin(), list.rows.end());
+        int changes = 0;
+        job its;
+        its.answer = [&](const http::request& asked) {
+            if (its.arrivals.size() > 1 && changes < 6 && below(4) == 0) {
+                const bool at_front = below(2) == 0;
+                const auto at = at_front ? 0 : below(list.rows.size() - 6);
+                const int many = 1 + below(5);
+                if (below(2) == 0) {
+                    for (int i = 0; i < many; ++i)
+                        list.rows.insert(list.rows.begin() + at, 1000 + 10 * changes + i);
+                } else {
+                    for (int i = 0; i < many; ++i)
+                        staying.erase(list.rows[static_cast<std::size_t>(at + i)]);
+                    list.rows.erase(list.rows.begin() + at, list.rows.begin() + at + many);
+                }
+                ++changes;
+            }
+            return std::optional{list.page(asked)};
+        };
+        list.tells_total = seed % 3 == 0;
+        paging::offset pager = job::list();
+        pager.seam_check("/id").page_size(4 + seed % 7);
+        const auto outcome = its.run(pager, extract_options{}.max_in_flight(1 + seed % 9));
+        CAPTURE(seed, outcome.code(), outcome.reason());
+        const auto ids = its.ids();
+        CHECK(its.different() == ids.size());
+        if (outcome.complete())
+            for (const int id : staying)
+                CHECK(std::find(ids.begin(), ids.end(), id) != ids.end());
+        else
+            ++told;
+        CHECK(its.arrivals.size() < 1000);
+    }
+    CHECK(told < 12);
 }
 
 TEST_CASE("a list that is not to be known again is told as changed")

@@ -4,11 +4,20 @@
 #include "support/run.hpp"
 
 #include <asio/detached.hpp>
+#include <asio/read_until.hpp>
 #include <asio/steady_timer.hpp>
+#include <asio/streambuf.hpp>
 #include <asio/thread_pool.hpp>
 #include <asio/use_future.hpp>
+#include <asio/write.hpp>
 
+#include <dlfcn.h>
+#include <netdb.h>
+#include <sys/epoll.h>
+
+#include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <memory>
 #include <string>
 #include <thread>
@@ -19,6 +28,44 @@ namespace http = headgate::http;
 using headgate::testing::loopback_request;
 using headgate::testing::loopback_response;
 using headgate::testing::loopback_server;
+
+namespace {
+
+std::atomic<bool> sockets_can_be_watched{true};
+std::atomic<bool> names_may_be_resolved{false};
+
+template <class Function>
+Function* original(const char* name)
+{
+    return reinterpret_cast<Function*>(dlsym(RTLD_NEXT, name));
+}
+
+} // namespace
+
+// What the system can do to a client, and will not do when a test wants it.
+
+extern "C" int epoll_ctl(int epoll, int what, int socket, epoll_event* event) noexcept
+{
+    static const auto real = original<int(int, int, int, epoll_event*)>("epoll_ctl");
+    if (what == EPOLL_CTL_ADD && !sockets_can_be_watched) {
+        errno = ENOSPC;
+        return -1;
+    }
+    return real(epoll, what, socket, event);
+}
+
+extern "C" int getaddrinfo(const char* name, const char* service, const addrinfo* hints,
+                           addrinfo** found)
+{
+    using function = int(const char*, const char*, const addrinfo*, addrinfo**);
+    static const auto real = original<function>("getaddrinfo");
+    if (name && std::string{name} == "slow.invalid") {
+        while (!names_may_be_resolved)
+            std::this_thread::sleep_for(5ms);
+        return EAI_AGAIN;
+    }
+    return real(name, service, hints, found);
+}
 
 namespace {
 
@@ -214,7 +261,7 @@ TEST_CASE("a request has its time and no more")
 TEST_CASE("a request can be cancelled")
 {
     const auto type = GENERATE(asio::cancellation_type::terminal, asio::cancellation_type::partial,
-                               asio::cancellation_type::total);
+                               asio::cancellation_type::all);
     background at;
     asio::io_context context;
     http::client client{context};
@@ -233,6 +280,109 @@ TEST_CASE("a request can be cancelled")
     context.restart();
     context.run();
     CHECK(next.response.body() == "GET /next ");
+}
+
+TEST_CASE("a total cancellation is honoured as long as it can be")
+{
+    background at;
+    asio::io_context context;
+    http::client client{context};
+    asio::cancellation_signal early, late;
+    result never, sent;
+    client.async_send(http::request{at.server.url("/never")},
+                      asio::bind_cancellation_slot(early.slot(), never.handler()));
+    early.emit(asio::cancellation_type::total);
+    client.async_send(http::request{at.server.url("/hang")},
+                      asio::bind_cancellation_slot(late.slot(), sent.handler()));
+    while (at.server.in_flight() == 0)
+        context.run_one_for(1ms);
+    late.emit(asio::cancellation_type::total);
+    context.run_for(20ms);
+    CHECK(never.failed == asio::error::operation_aborted);
+    CHECK(never.response.error_text().find("/never: cancelled") != std::string::npos);
+    CHECK(at.server.requests() == 1);
+    CHECK_FALSE(sent.called);
+    late.emit(asio::cancellation_type::partial);
+    context.run();
+    CHECK(sent.failed == asio::error::operation_aborted);
+}
+
+TEST_CASE("a name that takes long to resolve holds nobody up when its request ends")
+{
+    const bool cancelled = GENERATE(true, false);
+    names_may_be_resolved = false;
+    // Without the fix the loop would wait for it.
+    std::thread end{[] {
+        for (int i = 0; i < 200 && !names_may_be_resolved; ++i)
+            std::this_thread::sleep_for(10ms);
+        names_may_be_resolved = true;
+    }};
+    {
+        asio::io_context context;
+        http::client client{context};
+        asio::cancellation_signal signal;
+        result got;
+        http::request request{"http://slow.invalid/"};
+        request.timeout(cancelled ? 1h : 100ms);
+        client.async_send(std::move(request),
+                          asio::bind_cancellation_slot(signal.slot(), got.handler()));
+        asio::steady_timer soon{context, 100ms};
+        soon.async_wait([&](std::error_code) {
+            if (cancelled)
+                signal.emit(asio::cancellation_type::terminal);
+        });
+        context.run();
+        CHECK_FALSE(names_may_be_resolved);
+        CHECK(got.failed == (cancelled ? std::error_code{asio::error::operation_aborted}
+                                       : make_error_code(http::error::timed_out)));
+    }
+    names_may_be_resolved = true;
+    end.join();
+}
+
+TEST_CASE("sockets that cannot be watched fail their requests, and only them")
+{
+    background at;
+    asio::io_context context;
+    http::client client{context};
+    result refused, next;
+    sockets_can_be_watched = false;
+    client.async_send(http::request{at.server.url("/1")}, refused.handler());
+    context.run();
+    sockets_can_be_watched = true;
+    CHECK(refused.failed == http::error::failed);
+    client.async_send(http::request{at.server.url("/2")}, next.handler());
+    context.restart();
+    context.run();
+    CHECK(next.response.body() == "GET /2 ");
+}
+
+TEST_CASE("HEAD with a body fails, and a blank header field is sent as an empty one")
+{
+    asio::io_context context;
+    const asio::ip::tcp::endpoint loopback{asio::ip::address_v4::loopback(), 0};
+    asio::ip::tcp::acceptor acceptor{context, loopback};
+    const std::string url =
+        "http://127.0.0.1:" + std::to_string(acceptor.local_endpoint().port()) + '/';
+    const auto head = fetch(http::request{url}.method("HEAD").body("x"));
+    CHECK(head.failed == http::error::failed);
+    CHECK(head.response.error_text().find("HEAD request with a body") != std::string::npos);
+
+    asio::ip::tcp::socket socket{context};
+    asio::streambuf received;
+    acceptor.async_accept(socket, [&](std::error_code) {
+        asio::async_read_until(socket, received, "\r\n\r\n", [&](std::error_code, std::size_t) {
+            asio::write(socket, asio::buffer(ok("")));
+        });
+    });
+    http::client client{context};
+    result got;
+    client.async_send(http::request{url}.header("X-Blank", " \t"), got.handler());
+    context.run();
+    CHECK(got.response.status() == 200);
+    const std::string sent{asio::buffers_begin(received.data()),
+                           asio::buffers_end(received.data())};
+    CHECK(sent.find("\r\nX-Blank:\r\n") != std::string::npos);
 }
 
 TEST_CASE("destroying the client drops what is in flight")
@@ -353,4 +503,27 @@ TEST_CASE("many requests at once, from several threads")
     CHECK(client.statistics().bytes > 0);
     CHECK(client.statistics().peak_in_flight <= 200);
     threads.join();
+}
+
+TEST_CASE("a request for public addresses goes to no other, over no connection")
+{
+    background at;
+    asio::io_context context;
+    http::client client{context};
+    http::request request{at.server.url("/first")};
+    request.public_only(true);
+    auto coroutine = [&]() -> asio::awaitable<void> {
+        using headgate::detail::as_tuple;
+        auto refused = co_await client.async_send(request, as_tuple(asio::use_awaitable));
+        CHECK(std::get<0>(refused) == http::error::private_address);
+        CHECK(std::get<1>(refused).error_text().find("no public address") != std::string::npos);
+        CHECK(at.server.connections() == 0);
+        auto answer = co_await client.send(http::request{at.server.url("/second")});
+        CHECK(answer.remote_address() == "127.0.0.1");
+        auto again = co_await client.async_send(request, as_tuple(asio::use_awaitable));
+        CHECK(std::get<0>(again) == http::error::private_address);
+        CHECK(at.server.requests() == 1); // the connection that is open was not used either
+    };
+    asio::co_spawn(context, coroutine, support::rethrow);
+    context.run();
 }

@@ -34,3 +34,10 @@ TEST_CASE("what could break out of its place in the message is refused")
     CHECK_THROWS_AS(one.header("", "x"), std::invalid_argument);
     CHECK_THROWS_AS(one.timeout(0ms), std::invalid_argument);
 }
+
+TEST_CASE("a timeout is no longer than what a client can wait for")
+{
+    request one{"http://h/"};
+    CHECK_NOTHROW(one.timeout(24h * 24));
+    CHECK_THROWS_WITH(one.timeout(24h * 25), Catch::Contains("24 days"));
+}

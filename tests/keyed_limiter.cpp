@@ -183,3 +183,63 @@ TEST_CASE("whatever is asked, no key and not all together get more than they may
     CHECK(all.size() == gate.statistics().tokens);
     CHECK(all.size() > 1000);
 }
+
+TEST_CASE("a key's or the limiter's probe without a permit is over at once")
+{
+    virtual_clock::reset();
+    asio::io_context context;
+    keyed gate{context, {limit::window(10, 10s)}, {limit::window(10, 10s)}};
+    gate.pause_until("a", virtual_clock::now() + 1s);
+    virtual_clock::advance(2s);
+    CHECK(gate.try_acquire("a"));
+    auto a = ask(gate, "a", 1);
+    virtual_clock::run(context);
+    CHECK(a[0].at() == 3);
+    gate.pause_until(virtual_clock::now() + 1s);
+    virtual_clock::advance(2s);
+    CHECK(gate.try_acquire("b"));
+    auto c = ask(gate, "c", 1);
+    virtual_clock::run_for(context, 1min);
+    CHECK(c[0].at() == 6);
+}
+
+TEST_CASE("cancelling what a limiter has told at its end does nothing more")
+{
+    virtual_clock::reset();
+    asio::io_context context;
+    std::optional<keyed> gate{std::in_place, context, std::vector{limit::window(1, 1min)}};
+    permit kept; // and with it what waits for the key
+    gate->async_acquire_permit("a", 1, [&](std::error_code, permit got) { kept = std::move(got); });
+    virtual_clock::run_for(context, 0s);
+    asio::cancellation_signal signal;
+    noted waiting;
+    gate->async_acquire("a", 1, asio::bind_cancellation_slot(signal.slot(), waiting));
+    gate.reset();
+    signal.emit(asio::cancellation_type::terminal);
+    virtual_clock::run(context);
+    CHECK(waiting.aborted());
+}
+
+TEST_CASE("keys that were paused are forgotten like others")
+{
+    virtual_clock::reset();
+    asio::io_context context;
+    keyed gate{context, {limit::window(2, 1s)}};
+    for (int i = 0; i < 4'000; ++i) {
+        const std::string key = std::to_string(i);
+        gate.pause_until(key, virtual_clock::now() + 10ms);
+        virtual_clock::advance(20ms);
+        if (i % 2 == 0)
+            CHECK(gate.try_acquire(key));
+    }
+    CHECK(gate.size() < 400);
+}
+
+TEST_CASE("a wrong credit is refused for keys, too")
+{
+    asio::io_context context;
+    CHECK_THROWS_WITH((keyed{context, {limit::paced(1, 1s)}, {}, -1ns}),
+                      Catch::Contains("keyed_limiter: credit"));
+    CHECK_THROWS_AS((keyed{context, {limit::paced(1, 1s)}, {}, std::chrono::nanoseconds::max()}),
+                    std::invalid_argument);
+}

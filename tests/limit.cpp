@@ -28,3 +28,18 @@ TEST_CASE("a limit that cannot be kept is refused with its value")
     CHECK_THROWS_WITH(limit::bucket(1, 1s, 0), Catch::Contains("burst is 0"));
     CHECK_THROWS_WITH(limit::bucket(1, 24h * 366, 1000), Catch::Contains("refill"));
 }
+
+TEST_CASE("slack and a lower rate leave a limit that can be kept")
+{
+    const limit slow = limit::bucket(10, 24h, 4000);
+    CHECK_THROWS_WITH(limit::bucket(1, 1s, 90'000'000).with_slack(24h), Catch::Contains("refill"));
+    CHECK_NOTHROW(limit::bucket(1, 1s, 90'000'000).with_slack(10ms));
+    CHECK(slow.slowed(0.5).period() == 48h);
+    const limit slowest = slow.slowed(1e-9);
+    CHECK(slowest.period() > 48h);
+    CHECK(slowest.slowed(0.5) == slowest);
+    CHECK_NOTHROW(limit::bucket(10, slowest.period(), 4000));
+    CHECK_THROWS_AS(limit::bucket(10, slowest.period() + 1us, 4000), std::invalid_argument);
+    CHECK_NOTHROW(slow.with_slack(1h).slowed(1e-9).with_slack(1h));
+    CHECK(limit::paced(1, 1s).slowed(1e-12).period() == limit::max_period);
+}

@@ -130,8 +130,8 @@ TEST_CASE("limits that change re-time those who wait")
     virtual_clock::run_for(context, 5s);
     gate.set_limits({limit::paced(1, 1s)});
     virtual_clock::run(context);
-    CHECK(asked[1].at() == 6); // one token was missing, at the new rate
-    CHECK(asked[3].at() == 8);
+    CHECK(asked[1].at() == 5.5); // half a token was missing, at the new rate
+    CHECK(asked[3].at() == 7.5);
 }
 
 TEST_CASE("limits that change remember what was granted")
@@ -152,4 +152,162 @@ TEST_CASE("limits that change remember what was granted")
     virtual_clock::run(context);
     CHECK(asked[4].at() == 10);
     CHECK(asked[5].at() == 20);
+}
+
+TEST_CASE("a probe without a permit is over at once, however it was granted")
+{
+    virtual_clock::reset();
+    asio::io_context context;
+    limiter gate{context, limit::window(10, 10s)};
+    gate.pause_until(virtual_clock::now() + 1s);
+    virtual_clock::advance(2s);
+    CHECK(gate.try_acquire());
+    auto asked = ask(gate, 2);
+    virtual_clock::run_for(context, 1min);
+    CHECK(asked[0].at() == 3);
+    CHECK(asked[1].at() == 4);
+}
+
+TEST_CASE("the end of an earlier pause's probe does not end a later pause's")
+{
+    virtual_clock::reset();
+    asio::io_context context;
+    limiter gate{context, limit::window(10, 10s)};
+    std::vector<permit> held;
+    const auto probe = [&] {
+        gate.async_acquire_permit(1, [&](std::error_code failed, permit got) {
+            REQUIRE_FALSE(failed);
+            got.commit();
+            held.push_back(std::move(got));
+        });
+    };
+    gate.pause_until(virtual_clock::now() + 1s);
+    probe();
+    virtual_clock::run_for(context, 1s);
+    gate.pause_until(virtual_clock::now() + 1s);
+    probe();
+    auto asked = ask(gate, 1);
+    virtual_clock::run_for(context, 2s);
+    REQUIRE(held.size() == 2);
+    held[0] = permit{};
+    virtual_clock::run_for(context, 5s);
+    CHECK(asked[0].calls() == 0);
+    held[1] = permit{};
+    virtual_clock::run(context);
+    CHECK(asked[0].at() == 8);
+}
+
+TEST_CASE("after a pause many tokens are followed by as many intervals")
+{
+    virtual_clock::reset();
+    asio::io_context context;
+    limiter gate{context, limit::window(10, 10s)};
+    gate.pause_until(virtual_clock::now() + 1s);
+    noted many;
+    gate.async_acquire(4, many);
+    auto next = ask(gate, 1);
+    virtual_clock::run(context);
+    CHECK(many.at() == 1);
+    CHECK(next[0].at() == 5);
+}
+
+TEST_CASE("a loop that was late for long grants nothing whose deadline is over")
+{
+    virtual_clock::reset();
+    asio::io_context context;
+    limiter gate{context, limit::paced(1, 1s)};
+    REQUIRE(gate.try_acquire());
+    noted too_late, paused, patient;
+    gate.async_acquire_until(1, virtual_clock::now() + 1500ms, paused);
+    gate.async_acquire_until(1, virtual_clock::now() + 5s, too_late);
+    gate.async_acquire_until(1, virtual_clock::now() + 20s, patient);
+    gate.pause_until(virtual_clock::now() + 2s);
+    virtual_clock::advance(10s);
+    virtual_clock::run(context);
+    CHECK(paused.result() == asio::error::timed_out);   // could not have been met
+    CHECK(too_late.result() == asio::error::timed_out); // could have been
+    CHECK(patient.ok());
+    CHECK(patient.at() == 10);
+}
+
+TEST_CASE("a loop that is late by the credit is in time")
+{
+    virtual_clock::reset();
+    asio::io_context context;
+    limiter gate{context, limit::paced(1, 1s), 5ms};
+    REQUIRE(gate.try_acquire());
+    noted exact;
+    gate.async_acquire_until(1, virtual_clock::now() + 1s, exact);
+    virtual_clock::advance(1005ms);
+    virtual_clock::run(context);
+    CHECK(exact.ok());
+    CHECK(exact.at() == 1.005);
+}
+
+TEST_CASE("times beyond all bounds are taken for what they mean")
+{
+    virtual_clock::reset();
+    asio::io_context context;
+    limiter gate{context, limit::bucket(1, 1s, 1)};
+    REQUIRE(gate.try_acquire());
+    noted past, future;
+    gate.async_acquire_until(1, virtual_clock::time_point::min(), past);
+    gate.async_acquire_until(1, virtual_clock::time_point::max(), future);
+    virtual_clock::run_for(context, 2s);
+    CHECK(past.result() == asio::error::timed_out);
+    CHECK(past.at() == 0);
+    CHECK(future.at() == 1);
+    gate.pause_until(virtual_clock::time_point::max());
+    noted hopeless, never;
+    gate.async_acquire_until(1, virtual_clock::now() + 1h, hopeless);
+    gate.async_acquire(never);
+    virtual_clock::run_for(context, 24h * 365);
+    CHECK(hopeless.result() == asio::error::timed_out);
+    CHECK(never.calls() == 0);
+}
+
+TEST_CASE("setting the same limits again changes nothing, however often")
+{
+    const std::chrono::microseconds every = GENERATE(100'000us, 900'000us, 7001us);
+    const limit allowed = GENERATE(limit::paced(100, 60s), limit::bucket(100, 60s, 5));
+    virtual_clock::reset();
+    asio::io_context context;
+    limiter gate{context, allowed};
+    REQUIRE(gate.try_acquire(allowed.burst()));
+    auto asked = ask(gate, 200);
+    while (gate.statistics().waiting > 0 && support::seconds() < 200) {
+        virtual_clock::run_for(context, every);
+        gate.set_limits({allowed});
+    }
+    virtual_clock::run(context);
+    CHECK(asked[199].at() == Approx(120.0).margin(1e-6));
+}
+
+TEST_CASE("debt outlives a change of limits, also to a smaller bucket")
+{
+    const std::size_t burst = GENERATE(3U, 10U, 20U);
+    virtual_clock::reset();
+    asio::io_context context;
+    limiter gate{context, limit::bucket(10, 10s, 10)};
+    gate.async_acquire_permit(10, [](std::error_code, permit got) { got.settle(30); });
+    virtual_clock::run_for(context, 0s);
+    gate.set_limits({limit::bucket(20, 10s, burst)}); // twice as fast
+    auto asked = ask(gate, 1);
+    virtual_clock::run(context);
+    // What is more room than there was is there at once.
+    const double owed = burst == 20 ? 20 - 10 : 20;
+    CHECK(asked[0].at() == (owed + 1) / 2);
+}
+
+TEST_CASE("a change from very fast to very slow stays within the numbers")
+{
+    virtual_clock::reset();
+    asio::io_context context;
+    limiter gate{context, limit::bucket(100'000, 1s, 100'000)};
+    REQUIRE(gate.try_acquire(100'000));
+    gate.set_limits({limit::bucket(1, 24h, 10)});
+    CHECK_FALSE(gate.try_acquire());
+    auto asked = ask(gate, 1);
+    virtual_clock::run(context);
+    CHECK(asked[0].at() == 86'400);
 }

@@ -1,10 +1,13 @@
 #include <headgate/async_limiter.hpp>
+#include <headgate/detail/token_bucket.hpp>
 #include <headgate/permit.hpp>
 
 #include "support/run.hpp"
 
+#include <algorithm>
 #include <deque>
 #include <optional>
+#include <random>
 #include <vector>
 
 using namespace std::chrono_literals;
@@ -133,4 +136,116 @@ TEST_CASE("a permit may outlive its limiter, move and be cancelled for")
     CHECK(next[0].end.ok());
     gate.reset();
     *next[0].held = permit{};
+}
+
+TEST_CASE("what comes back late does not come back twice")
+{
+    virtual_clock::reset();
+    asio::io_context context;
+    limiter gate{context, limit::bucket(10, 1s, 10)};
+    auto old = ask(gate, 1, 10);
+    virtual_clock::run_for(context, 1s);
+    CHECK(gate.try_acquire(10)); // it is full again
+    *old[0].held = permit{};
+    CHECK_FALSE(gate.try_acquire());
+
+    limiter paced{context, limit::paced(10, 1s)};
+    auto many = ask(paced, 51);
+    virtual_clock::run_for(context, 10s);
+    std::vector<noted> waiting(30);
+    for (auto& each : waiting)
+        paced.async_acquire(each);
+    virtual_clock::run_for(context, 500ms);
+    for (auto& each : many)
+        *each.held = permit{};
+    virtual_clock::run_for(context, 0s);
+    const auto granted = [&] {
+        return std::count_if(waiting.begin(), waiting.end(), [](auto& each) { return each.ok(); });
+    };
+    CHECK(granted() == 6);
+    virtual_clock::run_for(context, 1s);
+    CHECK(granted() <= 16);
+}
+
+TEST_CASE("a bucket is as if what came back had never been taken, in whatever order it does")
+{
+    using headgate::detail::token_bucket;
+    using std::chrono::nanoseconds;
+    struct taken {
+        nanoseconds at;
+        std::size_t tokens;
+        bool waited;
+        bool back = false;
+    };
+    for (std::uint64_t seed = 1; seed <= 300; ++seed) {
+        INFO("seed " << seed);
+        std::mt19937_64 random{seed};
+        const std::size_t burst = 1 + random() % 20;
+        const limit allowed = limit::bucket(1 + random() % 20, 1s, burst);
+        const nanoseconds credit = 1ms * (random() % 3);
+        token_bucket bucket{allowed, credit};
+        std::vector<taken> all;
+        nanoseconds now{0};
+        for (int step = 0; step < 200; ++step) {
+            now += nanoseconds{static_cast<std::int64_t>(random() % 200'000'000)};
+            const std::size_t n = 1 + random() % burst;
+            if (random() % 2 == 0) {
+                const bool waited = random() % 2 == 0;
+                now = std::max(now, bucket.due(n));
+                all.push_back({now, n, waited});
+                bucket.charge(n, now, waited, all.size());
+            } else if (!all.empty()) {
+                const std::size_t which =
+                    all.size() - 1 - random() % std::min<std::size_t>(10, all.size());
+                taken& each = all[which];
+                if (!std::exchange(each.back, true))
+                    bucket.finish(each.tokens, 0, now, which + 1, all.size());
+            }
+            token_bucket never{allowed, credit};
+            for (std::size_t i = 0; i < all.size(); ++i)
+                if (!all[i].back)
+                    never.charge(all[i].tokens, all[i].at, all[i].waited, i + 1);
+            // At the time at which something comes back no credit is given.
+            REQUIRE(std::max(now, bucket.due(1)) >= std::max(now, never.due(1)));
+            REQUIRE(bucket.due(1) <= std::max(now, never.due(1)) + credit);
+        }
+    }
+}
+
+TEST_CASE("a debt beyond all bounds is kept")
+{
+    virtual_clock::reset();
+    asio::io_context context;
+    limiter gate{context, limit::bucket(100, 60s, 100)};
+    auto asked = ask(gate, 1);
+    virtual_clock::run_for(context, 0s);
+    asked[0].held->settle(1'000'000'000);
+    *asked[0].held = permit{};
+    virtual_clock::run_for(context, 24h * 366);
+    CHECK_FALSE(gate.try_acquire());
+}
+
+TEST_CASE("what is in flight before there is a limit to it counts under the limit")
+{
+    virtual_clock::reset();
+    asio::io_context context;
+    limiter gate{context, std::vector{limit::in_flight(2)}};
+    auto first = ask(gate, 2);
+    virtual_clock::run_for(context, 0s);
+    gate.set_limits({});
+    auto more = ask(gate, 3);
+    virtual_clock::run_for(context, 0s);
+    gate.set_limits({limit::in_flight(2)});
+    auto next = ask(gate, 2);
+    for (auto& each : first)
+        *each.held = permit{};
+    *more[0].held = permit{};
+    virtual_clock::run_for(context, 1s);
+    CHECK(next[0].end.calls() == 0); // two of five are left
+    *more[1].held = permit{};
+    virtual_clock::run_for(context, 1s);
+    CHECK(next[0].end.ok());
+    CHECK(next[1].end.calls() == 0);
+    gate.close();
+    virtual_clock::run(context);
 }

@@ -4,6 +4,7 @@
 #include "support/run.hpp"
 
 #include <asio/detached.hpp>
+#include <asio/strand.hpp>
 #include <asio/use_future.hpp>
 
 #include <algorithm>
@@ -257,4 +258,38 @@ TEST_CASE("random pushes, pops, deadlines and cancellations lose and repeat noth
     std::sort(in.begin(), in.end());
     CHECK(std::is_sorted(out.begin(), out.end())); // first in, first out
     CHECK(in == out);
+}
+
+TEST_CASE("a cancellation signal may outlive queue and context")
+{
+    asio::cancellation_signal signal;
+    popped<int> waiting;
+    {
+        asio::io_context context;
+        queue<int> items{asio::make_strand(context), 1};
+        items.async_pop(asio::bind_cancellation_slot(signal.slot(), waiting));
+        context.poll();
+    }
+    signal.emit(asio::cancellation_type::terminal);
+    CHECK(waiting.got->end.calls() == 0);
+}
+
+TEST_CASE("a queue that is gone leaves no timer, whoever still holds on to it")
+{
+    virtual_clock::reset();
+    asio::io_context context;
+    std::optional<queue<int>> items{std::in_place, context, 1};
+    auto later = items->async_pop(headgate::detail::deferred);
+    popped<int> waiting;
+    items->async_pop_until(virtual_clock::now() + 1h, waiting);
+    virtual_clock::run_for(context, 1s);
+    items.reset();
+    virtual_clock::run(context);
+    CHECK(waiting.got->end.aborted());
+    CHECK(support::seconds() == 1);
+    popped<int> never;
+    std::move(later)(never);
+    context.restart();
+    context.poll();
+    CHECK(never.got->end.aborted());
 }

@@ -152,7 +152,9 @@ TEST_CASE("a pool runs one job at a time and then another")
     auto worker = [](worker_pool::worker) { return support::pause(1s); };
     ended first, second, third;
     pool.async_run(worker, first.handler());
-    pool.async_run(worker, second.handler());
+    asio::cancellation_signal signal;
+    pool.async_run(worker, asio::bind_cancellation_slot(signal.slot(), second.handler()));
+    signal.emit(asio::cancellation_type::terminal); // of what was refused, not of what runs
     virtual_clock::run(context);
     CHECK(first.why == "none");
     CHECK(second.why.find("runs already") != std::string::npos);

@@ -16,8 +16,6 @@
 #include <cstddef>
 #include <memory>
 #include <span>
-#include <stdexcept>
-#include <string>
 #include <system_error>
 #include <type_traits>
 #include <utility>
@@ -49,6 +47,7 @@ namespace headgate {
 ///
 /// @par Lifetime
 /// Destroying the limiter completes the waiting operations with `asio::error::operation_aborted`.
+/// That cannot fail, so the program ends if there is no memory for it.
 ///
 /// @tparam Clock    a monotonic clock; `testing::virtual_clock` in tests
 /// @tparam Executor the I/O executor, used by the timer and by handlers without one of their own
@@ -82,6 +81,7 @@ public:
     }
 
     /// Enforces one limit.
+    /// @throws std::invalid_argument if `credit` is negative or more than `limit::max_period`.
     basic_async_limiter(const executor_type& executor, const limit& allowed,
                         duration credit = default_credit)
         : core_{core::create(executor, std::span{&allowed, 1}, check(credit))}
@@ -90,6 +90,7 @@ public:
 
     /// Enforces several limits as one: an acquire is granted when all of them allow it, and is
     /// charged to all of them or to none. An empty list allows everything.
+    /// @throws std::invalid_argument if `credit` is negative or more than `limit::max_period`.
     basic_async_limiter(const executor_type& executor, const std::vector<limit>& limits,
                         duration credit = default_credit)
         : core_{core::create(executor, limits, check(credit))}
@@ -164,7 +165,9 @@ public:
     }
 
     /// As `async_acquire`, but fails with `asio::error::timed_out` if the tokens are not there by
-    /// `deadline`: at once if the limits and who waits already say so, having taken nothing.
+    /// `deadline`: at once if the limits and who waits already say so, having taken nothing. A
+    /// token that is waited for is not granted later than the `credit` after the deadline, however
+    /// late the event loop is.
     template <asio::completion_token_for<void(std::error_code)> Token =
                   asio::default_completion_token_t<executor_type>>
     auto async_acquire_until(std::size_t n, typename Clock::time_point deadline,
@@ -191,12 +194,14 @@ public:
     /// Grants nothing until `when`, because the server said so; a later time replaces an earlier
     /// one, never the other way round. Then one goes first: if it has a permit the others wait
     /// until that ends, and so until its holder knows whether to pause again. After it they follow
-    /// evenly spaced for one period.
+    /// evenly spaced for one period. What is more than ten years away is taken for that.
     void pause_until(typename Clock::time_point when) { core_->pause_until(when); }
 
     /// Enforces other limits from now on. What was granted still counts under those at the same
-    /// place and of the same kind; who waits keeps its turn at its new time, or fails with
-    /// `error::exceeds_limit` if it has asked for more than there can be now.
+    /// place and of the same kind: windows keep their grants, buckets and paced limits what is
+    /// missing of them and what is owed, in tokens. Who waits keeps its turn at its new time, or
+    /// fails with `error::exceeds_limit` if it has asked for more than there can be now, or with
+    /// `error::needs_permit` if it waits without one and there is a `limit::in_flight` now.
     void set_limits(const std::vector<limit>& limits) { core_->set_limits(limits); }
 
     /// The limits that are enforced now.
@@ -219,11 +224,7 @@ private:
 
     static duration check(duration credit)
     {
-        if (credit < duration::zero() || credit > limit::max_period)
-            throw std::invalid_argument{"headgate::async_limiter: credit is " +
-                                        std::to_string(credit.count()) +
-                                        " ns, must be 0 to 366 days"};
-        return credit;
+        return detail::checked_credit(credit, "headgate::async_limiter");
     }
 
     void release() noexcept

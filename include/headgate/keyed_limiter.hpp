@@ -50,10 +50,12 @@ public:
     using duration = std::chrono::nanoseconds;
 
     /// Enforces `each` for every key, and `shared` for all together; an empty list allows all.
+    /// @throws std::invalid_argument if `credit` is negative or more than `limit::max_period`.
     basic_keyed_limiter(const executor_type& executor, std::vector<limit> each,
                         const std::vector<limit>& shared = {},
                         duration credit = limiter::default_credit)
-        : core_{core::create(executor, std::move(each), shared, credit)}
+        : core_{core::create(executor, std::move(each), shared,
+                             detail::checked_credit(credit, "headgate::keyed_limiter"))}
     {
     }
 

@@ -71,13 +71,14 @@ public:
     /// arrive, which is when its permit ends (so after its answer) or `late` after the grant,
     /// whichever comes first. Of a window that costs the share min(late, answer time) / period at
     /// most. Paced limits and buckets spread `count` over `period + late`.
-    /// @throws std::invalid_argument if `late` is negative or more than `max_period`.
+    /// @throws std::invalid_argument if `late` is negative, more than `max_period`, or so much that
+    /// the burst would take longer than three years to refill.
     limit with_slack(duration late) const { return with_slack(late, false); }
 
     /// As `with_slack`, at a lower price: a window learns how long a round trip takes at least, and
     /// takes what an answer took longer than that for the most that its request can have been late.
     /// As long as no round trip has been as short as they can be it may be wrong by the difference.
-    /// @throws std::invalid_argument if `at_most` is negative or more than `max_period`.
+    /// @throws std::invalid_argument as `with_slack` does.
     limit with_learned_slack(duration at_most) const { return with_slack(at_most, true); }
 
     /// At most `count` at the same time. What takes part in it is a `permit`, from when it is
@@ -88,8 +89,8 @@ public:
         return limit{kind::in_flight, count, duration{1}, count};
     }
 
-    /// The same at a share of the rate, more than 0 and at most 1: its period is longer.
-    /// `kind::in_flight` stays as it is.
+    /// The same at a share of the rate, more than 0 and at most 1: its period is longer, as far as
+    /// one can be. `kind::in_flight` stays as it is.
     /// @throws std::invalid_argument if the share is out of range.
     limit slowed(double share) const
     {
@@ -98,9 +99,11 @@ public:
                                         ", must be more than 0 and at most 1"};
         limit result{*this};
         if (kind_ != kind::in_flight)
-            result.period_ = duration{static_cast<duration::rep>(
-                std::min(static_cast<double>(max_period.count()),
-                         std::ceil(static_cast<double>(period_.count()) / share)))};
+            result.period_ =
+                std::min(longest_period(),
+                         duration{static_cast<duration::rep>(
+                             std::min(static_cast<double>(max_period.count()),
+                                      std::ceil(static_cast<double>(period_.count()) / share)))});
         return result;
     }
 
@@ -135,10 +138,24 @@ private:
             throw std::invalid_argument{"headgate::limit: period is " +
                                         std::to_string(period.count()) +
                                         " ns, must be positive and at most 366 days"};
-        if (period.count() / static_cast<duration::rep>(count) >
-            max_refill / static_cast<duration::rep>(burst))
-            throw std::invalid_argument{"headgate::limit: a burst of " + std::to_string(burst) +
+        check_refill();
+    }
+
+    /// What a full burst may take to come back, in time that can be calculated with.
+    void check_refill() const
+    {
+        if (period_ > longest_period())
+            throw std::invalid_argument{"headgate::limit: a burst of " + std::to_string(burst_) +
                                         " would take longer than three years to refill"};
+    }
+
+    /// The longest period with this count, burst and slack.
+    duration longest_period() const noexcept
+    {
+        const auto count = static_cast<duration::rep>(count_);
+        const duration::rep interval = max_refill / static_cast<duration::rep>(burst_);
+        const duration::rep most = (max_period + slack_).count();
+        return duration{interval > most / count ? most : interval * count} - slack_;
     }
 
     limit with_slack(duration late, bool learns) const
@@ -150,6 +167,7 @@ private:
         limit result{*this};
         result.slack_ = late;
         result.learns_slack_ = learns;
+        result.check_refill();
         return result;
     }
 

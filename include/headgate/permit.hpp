@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <utility>
 
@@ -13,12 +14,13 @@ namespace detail {
 /// Where a permit is from: a limiter of any clock and executor.
 class permit_source {
 public:
-    /// What a permit was granted: how many tokens, when, and which of the grants after a pause.
+    /// What a permit was granted: how many tokens, when, and as which of the grants of its limits
+    /// and, in a limiter of keys, of the limits that all keys share.
     struct grant {
         std::size_t tokens = 0;
         std::chrono::nanoseconds at{0};
-        bool probe = false;
-        bool shared_probe = false; ///< the same for the limit that the keys of a limiter share
+        std::uint64_t order = 0;
+        std::uint64_t shared_order = 0;
     };
 
     /// The holder is done. `used` of its tokens stay taken, which may be more than it was granted.
@@ -33,9 +35,11 @@ protected:
 /// Tokens that were granted and are not accounted for yet.
 ///
 /// A permit that is destroyed without `commit` or `settle` gives its tokens back, as if they had
-/// never been granted: the request was not sent. Until it is destroyed it is in flight for
+/// never been granted: the request was not sent. Where the limit would be back at its full burst by
+/// now without that, there is nothing to give back. Until it is destroyed it is in flight for
 /// `limit::in_flight`, and while it is the probe after a pause the others wait for it.
-/// Movable; may outlive its limiter. Not safe to share between threads.
+/// Movable; may outlive its limiter. Not safe to share between threads. Its end may let others
+/// pass, which needs memory; as it cannot fail, the program ends if there is none.
 class permit {
 public:
     /// No tokens at all.

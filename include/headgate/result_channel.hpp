@@ -38,7 +38,8 @@ namespace headgate {
 ///
 /// @par Lifetime
 /// Destroying the channel drops what is in it and completes the waiting operations with
-/// `asio::error::operation_aborted`. A `place` may outlive the channel.
+/// `asio::error::operation_aborted`. That cannot fail, so the program ends if there is no memory
+/// for it. A `place` may outlive the channel.
 ///
 /// @tparam T        the result: nothrow move constructible, need not be copyable
 /// @tparam Outcome  what is to be told at the end; copyable

@@ -38,7 +38,8 @@ namespace headgate {
 ///
 /// @par Lifetime
 /// Destroying the queue drops its items and completes the waiting operations with
-/// `asio::error::operation_aborted`.
+/// `asio::error::operation_aborted`. That cannot fail, so the program ends if there is no memory
+/// for it.
 ///
 /// @tparam T        the item: nothrow move constructible, need not be copyable
 /// @tparam Clock    the clock of `async_pop_until`

@@ -48,7 +48,8 @@ namespace headgate {
 ///
 /// @par Lifetime
 /// Destroying the pool cancels its workers; `async_run` then completes when they have ended, so
-/// what they use has to live until then.
+/// what they use has to live until then. That cannot fail, so the program ends if there is no
+/// memory for it.
 class worker_pool {
 public:
     using executor_type = asio::any_io_executor;

@@ -55,8 +55,12 @@ private:
 class honest {
 public:
     honest(fuzz::input& in, bool in_header, bool expires)
-        : in_{in}, records_{in.byte() % 64U}, size_{1 + in.below(8)}, in_header_{in_header},
-          expires_{expires}, is_number_{in.flag()}
+        : in_{in},
+          records_{in.byte() % 32U},
+          size_{1 + in.below(8)},
+          in_header_{in_header},
+          expires_{expires},
+          is_number_{in.flag()}
     {
     }
 

@@ -28,7 +28,9 @@ public:
 class honest {
 public:
     explicit honest(fuzz::input& in)
-        : records_{in.byte() % 64U}, size_{1 + in.below(8)}, gives_key_again_{in.flag()},
+        : records_{in.byte() % 32U},
+          size_{1 + in.below(8)},
+          gives_key_again_{in.flag()},
           same_{gives_key_again_ ? 1 + in.below(size_) : 1}
     {
     }

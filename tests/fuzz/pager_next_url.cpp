@@ -48,16 +48,26 @@ private:
         case 4:
             return wrap(where.name());
         case 5:
-            return wrap(in_.line());
+            return wrap(line());
         case 6:
-            return wrap("//" + in_.line() + "/list");
+            return wrap("//" + line() + "/list");
         case 7:
-            return wrap("http://api/" + in_.line());
+            return wrap("http://api/" + line());
         case 8:
-            return in_.line();
+            return line();
         default:
             return value();
         }
+    }
+
+    /// In JSON there is nothing but UTF-8.
+    std::string line()
+    {
+        std::string result = in_.line();
+        if (!in_link_)
+            for (char& each : result)
+                each = static_cast<char>(each & 0x7f);
+        return result;
     }
 
     std::string wrap(std::string target) const
@@ -74,7 +84,7 @@ private:
 class honest {
 public:
     honest(fuzz::input& in, bool in_link)
-        : in_{in}, records_{in.byte() % 64U}, size_{1 + in.below(8)}, in_link_{in_link}
+        : in_{in}, records_{in.byte() % 32U}, size_{1 + in.below(8)}, in_link_{in_link}
     {
     }
 

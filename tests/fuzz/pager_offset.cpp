@@ -29,9 +29,15 @@ public:
 /// A list that stays as it is; how the server words its answers is up to the input.
 class honest {
 public:
-    explicit honest(fuzz::input& in)
-        : in_{in}, records_{in.byte() % 64U}, largest_{1 + in.below(8)}, tells_total_{in.flag()},
-          shortens_{in.flag()}, behind_{in.below(4)}
+    /// @param smallest  page that it gives
+    honest(fuzz::input& in, std::uint64_t smallest)
+        : in_{in},
+          records_{in.byte() % 32U},
+          smallest_{smallest},
+          largest_{smallest + in.below(8)},
+          tells_total_{in.flag()},
+          shortens_{in.flag()},
+          behind_{in.below(4)}
     {
     }
 
@@ -46,9 +52,9 @@ public:
         std::uint64_t begin = fuzz::number_in_query(*request, "offset", 0);
         std::uint64_t most =
             std::min<std::uint64_t>(fuzz::number_in_query(*request, "limit", 4), largest_);
-        fuzz::require(most > 0, "at least one record is asked for");
+        fuzz::require(most >= smallest_, "a page has room for a new record");
         if (shortens_ && in_.flag())
-            most = 1 + in_.below(most);
+            most = smallest_ + in_.below(most + 1 - smallest_);
         if (begin >= records_ && begin > 0) {
             constexpr int statuses[] = {200, 404, 416, 204};
             if (const int status = statuses[behind_]; status != 200)
@@ -64,6 +70,7 @@ public:
 private:
     fuzz::input& in_;
     std::uint64_t records_;
+    std::uint64_t smallest_;
     std::uint64_t largest_;
     bool tells_total_;
     bool shortens_;
@@ -143,8 +150,10 @@ void read_hostile(fuzz::input& in)
 
 void read_honest(fuzz::input& in)
 {
-    offset pager = make_pager(in, in.flag());
-    honest server{in};
+    const bool has_seam = in.flag();
+    offset pager = make_pager(in, has_seam);
+    // With a seam one record is that of the page before.
+    honest server{in, has_seam ? 2U : 1U};
     fuzz::extraction run{pager, server, in, list().url()};
     const auto end = run.run();
     fuzz::require_whole(server.records(), run.got(), end);

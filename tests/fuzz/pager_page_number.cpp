@@ -29,7 +29,9 @@ public:
 class honest {
 public:
     explicit honest(fuzz::input& in)
-        : records_{in.byte() % 64U}, size_{1 + in.below(8)}, tells_total_{in.flag()},
+        : records_{in.byte() % 32U},
+          size_{1 + in.below(8)},
+          tells_total_{in.flag()},
           behind_{in.below(6)}
     {
     }

@@ -45,8 +45,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         const std::size_t which = static_cast<std::size_t>(in.byte()) - 'a';
         fields.emplace_back(names[which % std::size(names)], in.line());
     }
-    const auto hint =
-        fuzz::http::read_rate_hint(fuzz::http::response{200, std::move(fields)});
+    const auto hint = fuzz::http::read_rate_hint(fuzz::http::response{200, std::move(fields)});
     require_sane(hint.limit, "a limit is a number from 0 on");
     require_sane(hint.remaining, "what remains is a number from 0 on");
     require_sane(hint.reset, "a reset is from 0 to a year");

@@ -114,7 +114,10 @@ public:
     using position = typename Pager::position;
 
     extraction(Pager& pager, Server& server, input& in, const http::url& list)
-        : pager_{pager}, server_{server}, in_{in}, list_{list},
+        : pager_{pager},
+          server_{server},
+          in_{in},
+          list_{list},
           records_{server.is_root() ? nlohmann::json::json_pointer{}
                                     : nlohmann::json::json_pointer{"/results"}}
     {
@@ -183,7 +186,10 @@ private:
         }
         if (pager_.end()) {
             ended_ = true;
-            const auto of_use = [this](const task& each) { return each.index >= valid_from_; };
+            // What has come and was not asked for its rest yet is done with for the pager.
+            const auto of_use = [this](const task& each) {
+                return each.index >= valid_from_ && each.now != state::came;
+            };
             require(std::none_of(queue_.begin(), queue_.end(), of_use) &&
                         std::none_of(flights_.begin(), flights_.end(), of_use),
                     "a pager with pages outstanding has no end");
@@ -294,6 +300,7 @@ private:
         task& chosen = flights_[which];
         if constexpr (requires { pager_.rest(chosen.where); }) {
             if (auto rest = pager_.rest(chosen.where)) {
+                require(!ended_ || chosen.index < valid_from_, "nothing is missing after the end");
                 chosen.where = std::move(*rest);
                 chosen.now = state::waiting;
                 return;
@@ -405,8 +412,8 @@ public:
         if (is_root_)
             result.document = nlohmann::json::array();
         else
-            result.document["results"] = in_.below(8) == 1 ? nlohmann::json{}
-                                                           : nlohmann::json::array();
+            result.document["results"] =
+                in_.below(8) == 1 ? nlohmann::json{} : nlohmann::json::array();
         if (!is_root_)
             add_total(result.document);
         add_records(result.records, asked);

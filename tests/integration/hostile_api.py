@@ -334,7 +334,8 @@ def link(request):
     rows, end = chained(request, begin)
     headers = []
     if end is not None:
-        places = {"next": request.url(at=end), "query": request.url(at=end).partition("?")[2],
+        following = request.url(at=end, turn=len(request.run.requests))
+        places = {"next": following, "query": following.partition("?")[2],
                   "first": request.url(at=0)}
         headers = [request.filled(form, **places).split(": ", 1)
                    for form in request.query.get("form", ['Link: <{next}>; rel="next"'])]
@@ -421,7 +422,7 @@ def nothing_yet(request):
 
 @behaviour
 def keyset(request):
-    """Sorted by /key, of which each has `ties` records; behind the key (`op` gt) or from it (ge)."""
+    """Sorted by /key, `ties` records to each; gives what is behind (`op` gt) or from (ge) a key."""
     first = request.number("first", 1)
     ties = request.number("ties", 1)
     rows = request.run.rows_of(lambda: [{"id": str(i), "key": first + i // ties}
@@ -438,8 +439,8 @@ def keyset(request):
 
 @behaviour
 def lead(request):
-    """The first page names `to` as the next, in the body or, if `in` is link, in a header field; with
-    `in` redirect, page `when` (from 0) is a redirect there."""
+    """The first page names `to` as the next, in the body or, if `in` is link, in a header field;
+    with `in` redirect, page `when` (from 0) is a redirect there."""
     begin = request.number("offset", request.number("at"))
     target = request.filled(request.get("to"), here=request.url(),
                             next=request.url(at=begin + request.size))
@@ -554,11 +555,6 @@ def zipped(response, change):
 @fault
 def gzip_cut(response):
     return zipped(response, lambda body: body[:len(body) // 2])
-
-
-@fault
-def gzip_without_trailer(response):
-    return zipped(response, lambda body: body[:-8])
 
 
 @fault

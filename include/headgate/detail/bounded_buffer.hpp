@@ -271,6 +271,9 @@ public:
             end_reason_ = asio::error::operation_aborted;
             dropped.swap(items_);
             take_all(decided_ops, asio::error::operation_aborted);
+            // Somebody may keep this object, in an operation that is not started yet.
+            if (timer_)
+                timer_->cancel();
         }
         decided_ops.complete();
     }

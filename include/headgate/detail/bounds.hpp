@@ -14,7 +14,7 @@ public:
 };
 
 /// Deeper than any API's records; a parser's and a writer's recursion ends here.
-inline constexpr int most_json_depth = 512;
+inline constexpr std::size_t most_json_depth = 512;
 
 /// What names the next page, a cursor or a URL, in bytes.
 inline constexpr std::size_t longest_cursor = 16'384;

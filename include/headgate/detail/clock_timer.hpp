@@ -3,6 +3,8 @@
 
 #include <asio/basic_waitable_timer.hpp>
 
+#include <chrono>
+
 namespace headgate::detail {
 
 template <class Clock, class Executor>
@@ -20,6 +22,19 @@ struct clock_timer_of<Clock, Executor> {
 /// a test can move the time.
 template <class Clock, class Executor>
 using clock_timer = typename clock_timer_of<Clock, Executor>::type;
+
+/// The time from `epoch` to `when`, which may be any: what is before is taken for a moment before,
+/// what is more than ten years after for that, so that there is room to calculate with it.
+template <class Clock>
+typename Clock::duration time_since(typename Clock::time_point epoch,
+                                    typename Clock::time_point when)
+{
+    using duration = typename Clock::duration;
+    constexpr duration most = std::chrono::duration_cast<duration>(std::chrono::hours{24 * 3660});
+    if (when < epoch)
+        return duration{-1};
+    return when < epoch + most ? when - epoch : most;
+}
 
 } // namespace headgate::detail
 

@@ -12,6 +12,7 @@
 #include <headgate/http/response.hpp>
 
 #include <asio/any_io_executor.hpp>
+#include <asio/cancellation_type.hpp>
 #include <asio/error.hpp>
 #include <asio/post.hpp>
 #include <asio/steady_timer.hpp>
@@ -54,10 +55,14 @@ namespace detail {
 
 class request_waiter : public waiter<std::error_code, http::response> {
 public:
+    enum class stage { queued, begun, cancelled };
+
     explicit request_waiter(http::request&& what) : request{std::move(what)} {}
 
     http::request request;
     std::uint64_t id = 0;
+    /// Moves on from `queued` once: to whichever comes first, the strand or the cancellation.
+    std::atomic<stage> at{stage::queued};
     std::unique_ptr<curl_transfer> transfer;
 
 protected:
@@ -102,15 +107,22 @@ public:
         asio::post(*strand_, starting{self(), &op});
     }
 
-    void cancel(request_waiter& op)
+    /// A request that has not been handed to libcurl yet has no effects and need have none. Later
+    /// nobody can say whether the server has seen it, so that a mere total cancellation, which is
+    /// for operations that then have had no effect, comes too late.
+    void cancel(request_waiter& op, asio::cancellation_type type)
     {
+        auto expected = request_waiter::stage::queued;
+        if (op.at.compare_exchange_strong(expected, request_waiter::stage::cancelled) ||
+            type == asio::cancellation_type::total)
+            return;
         asio::post(*strand_, [self = self(), id = op.id] { self->cancel(id); });
     }
 
     /// The owner goes away: whoever waits is told so.
     void close()
     {
-        if (!context_gone_)
+        if (!context_gone())
             asio::post(*strand_, [self = self()] { self->end(); });
     }
 
@@ -122,7 +134,6 @@ public:
 
     void on_context_shutdown() noexcept override
     {
-        context_gone_ = true;
         decided_waiters<request_waiter> abandoned = remove_all({}, {});
         shut();
         watcher_.reset();
@@ -178,8 +189,10 @@ private:
 
     void begin(request_waiter& op)
     {
-        if (!multi_) {
-            op.decide(asio::error::operation_aborted, http::response{});
+        auto expected = request_waiter::stage::queued;
+        if (!op.at.compare_exchange_strong(expected, request_waiter::stage::begun) || !multi_) {
+            op.decide(asio::error::operation_aborted,
+                      http::response{}.error_text(curl_transfer::name(op.request) + ": cancelled"));
             op.complete();
             return;
         }
@@ -214,7 +227,7 @@ private:
         request_waiter& op = *found->second;
         auto transfer = remove(op);
         op.decide(asio::error::operation_aborted,
-                  http::response{}.error_text(transfer->describe_cancelled()));
+                  http::response{}.error_text(transfer->name() + ": cancelled"));
         put_idle(std::move(transfer));
         op.complete();
         go_on();
@@ -257,6 +270,7 @@ private:
         if (watcher_)
             watcher_->forget_all();
         deadline_.reset();
+        armed_until_.reset();
         if (timer_)
             timer_->cancel();
     }
@@ -407,13 +421,12 @@ private:
     std::optional<asio::strand<asio::any_io_executor>> strand_;
     std::optional<asio::steady_timer> timer_;
     std::optional<socket_watcher> watcher_;
+    std::optional<clock::time_point> deadline_; // set by callbacks while multi_ is cleaned up, too
     std::unique_ptr<CURLM, multi_deleter> multi_;
     std::unordered_map<std::uint64_t, request_waiter*> active_;
     std::vector<std::unique_ptr<curl_transfer>> idle_;
-    std::optional<clock::time_point> deadline_;
     std::optional<clock::time_point> armed_until_;
     std::atomic<std::uint64_t> last_id_{0};
-    std::atomic<bool> context_gone_{false};
     mutable std::mutex statistics_mutex_;
     http::client_statistics statistics_;
 };

@@ -18,6 +18,7 @@
 #include <cstddef>
 #include <cstring>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -44,9 +45,15 @@ public:
         body_.clear();
         header_bytes_ = 0;
         refused_.reset();
+        sent_ = false;
         error_[0] = '\0';
         curl_easy_reset(easy_.get());
         set(CURLOPT_NOSIGNAL, 1L);
+#if LIBCURL_VERSION_NUM >= 0x075700
+        // A request that ends while its host name is looked up does not wait for that: the thread
+        // that does it cannot be stopped, and the event loop would stand still until it is done.
+        set(CURLOPT_QUICK_EXIT, 1L);
+#endif
         set(CURLOPT_CURLU, request_->url().native_handle());
         set(CURLOPT_PROTOCOLS_STR, "http,https");
         set(CURLOPT_ERRORBUFFER, error_);
@@ -60,11 +67,11 @@ public:
         set(CURLOPT_HEADERDATA, this);
         set(CURLOPT_WRITEFUNCTION, &on_body);
         set(CURLOPT_WRITEDATA, this);
+        set(CURLOPT_PREREQFUNCTION, &on_connected);
+        set(CURLOPT_PREREQDATA, this);
         if (request_->public_only()) {
             set(CURLOPT_OPENSOCKETFUNCTION, &on_open);
             set(CURLOPT_OPENSOCKETDATA, this);
-            set(CURLOPT_PREREQFUNCTION, &on_connected);
-            set(CURLOPT_PREREQDATA, this);
         }
         prepare_tls();
         prepare_method();
@@ -88,14 +95,21 @@ public:
         response.remote_address(address ? address : "");
         failed = {};
         if (result != CURLE_OK) {
+            // That is what libcurl 7.88 says of a header field that is too long for it.
+            if (result == CURLE_OUT_OF_MEMORY && body_.empty() && sent_)
+                refused_ = http::error::headers_too_large;
             failed = refused_ ? make_error_code(*refused_) : classify(result);
             response.error_text(describe(result));
         }
         return response;
     }
 
-    /// The same for a request that was cancelled.
-    std::string describe_cancelled() const { return name() + ": cancelled"; }
+    /// What to call a request in a message.
+    static std::string name(const http::request& request)
+    {
+        return request.method() + ' ' + request.url().without_credentials();
+    }
+    std::string name() const { return name(*request_); }
 
 private:
     template <class Value>
@@ -122,6 +136,8 @@ private:
     void prepare_method()
     {
         const std::string& method = request_->method();
+        if (request_->body() && method == "HEAD")
+            throw std::invalid_argument{name() + ": a HEAD request with a body cannot be sent"};
         if (request_->body()) {
             set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request_->body()->size()));
             set(CURLOPT_POSTFIELDS, request_->body()->data());
@@ -138,7 +154,9 @@ private:
         bool typed = false;
         for (const auto& [key, value] : request_->headers()) {
             typed = typed || curl_strequal(key.c_str(), "Content-Type");
-            lines_.add((value.empty() ? key + ';' : key + ": " + value).c_str());
+            // libcurl sends a field without a value only if it is told so.
+            const bool blank = value.find_first_not_of(" \t") == std::string::npos;
+            lines_.add((blank ? key + ';' : key + ": " + value).c_str());
         }
         if (request_->body()) {
             // Neither the wait for "100 Continue" nor the form type that libcurl would add.
@@ -173,12 +191,18 @@ private:
         return result;
     }
 
-    /// The same for a connection that was made before, for another request.
+    /// Called before the request is sent. Refuses an address that it may not go to over a connection
+    /// that was made before, for another request; and a second time: libcurl sends a request again
+    /// by itself when a connection turns out to be dead, but each request has to pay a token.
     static int on_connected(void* self, char* address, char*, int, int) noexcept
     {
-        if (address && is_public(std::string{address}))
+        auto& transfer = *static_cast<curl_transfer*>(self);
+        if (transfer.request_->public_only() && !(address && is_public(std::string{address})))
+            transfer.refused_ = http::error::private_address;
+        else if (std::exchange(transfer.sent_, true))
+            transfer.refused_ = http::error::connection_lost;
+        else
             return CURL_PREREQFUNC_OK;
-        static_cast<curl_transfer*>(self)->refused_ = http::error::private_address;
         return CURL_PREREQFUNC_ABORT;
     }
 
@@ -213,8 +237,12 @@ private:
     {
         http::response::fields result;
         curl_header* each = nullptr;
-        while ((each = curl_easy_nextheader(easy_.get(), CURLH_HEADER, -1, each)))
-            result.emplace_back(each->name, each->value);
+        while ((each = curl_easy_nextheader(easy_.get(), CURLH_HEADER, -1, each))) {
+            std::string_view value{each->value};
+            if (value.ends_with('\r')) // libcurl 7.88 leaves it there if nothing else is
+                value.remove_suffix(1);
+            result.emplace_back(each->name, value);
+        }
         return result;
     }
 
@@ -269,11 +297,6 @@ private:
         }
     }
 
-    std::string name() const
-    {
-        return request_->method() + ' ' + request_->url().without_credentials();
-    }
-
     std::string describe(CURLcode result) const
     {
         std::string text = name() + ": ";
@@ -282,6 +305,8 @@ private:
                    " bytes";
         if (refused_ == http::error::private_address)
             return text + "its host has no public address, and the request may go to no other";
+        if (refused_ == http::error::connection_lost)
+            return text + "the connection was lost before an answer came";
         if (refused_ == http::error::headers_too_large)
             return text + "header fields larger than " +
                    std::to_string(options_.max_header_bytes()) + " bytes";
@@ -295,6 +320,7 @@ private:
     std::string body_;
     std::size_t header_bytes_ = 0;
     std::optional<http::error> refused_;
+    bool sent_ = false;
     char error_[CURL_ERROR_SIZE] = {};
 };
 

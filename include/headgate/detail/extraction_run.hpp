@@ -106,6 +106,8 @@ public:
     {
         if (options.unique())
             unique_.emplace(*options.unique(), options.unique_bytes());
+        if constexpr (requires { pager_.may_overrun(options.max_in_flight()); })
+            pager_.may_overrun(options.max_in_flight());
     }
 
     void start()
@@ -166,14 +168,12 @@ private:
                 std::optional<position> where = pager_.next();
                 if (!where)
                     break;
-                if (next_index_ == options_.max_pages()) {
-                    note_locked(outcome_code::page_cap,
-                                "stopped after " + std::to_string(options_.max_pages()) +
-                                    " pages, the most allowed; the list goes on");
-                    tasks_.close();
-                    return;
-                }
                 planned_.emplace(task{next_index_++, std::move(*where)});
+            }
+            if (planned_->index >= options_.max_pages()) {
+                if (may_end_before(*planned_))
+                    return;
+                continue;
             }
             if (!tasks_.try_push(std::move(*planned_)))
                 return;
@@ -183,6 +183,41 @@ private:
             note_locked(end->code(), end->reason());
             tasks_.close();
         }
+    }
+
+    /// Whether the run is to wait, or to end, without a page that is above the cap. The pages before
+    /// it may yet show that there is no such page; it is forgotten then.
+    bool may_end_before(const task& above_the_cap)
+    {
+        if (!is_wanted_locked(above_the_cap)) {
+            forget_planned();
+            return false;
+        }
+        if (handed_over_ < next_index_ - 1)
+            return true;
+        if constexpr (requires { pager_.may_overrun(1); }) {
+            pager_.may_overrun(1); // no more than this is to be had to prove the end
+            if (!is_wanted_locked(above_the_cap)) {
+                forget_planned();
+                return false;
+            }
+        }
+        std::optional<paging::page_end> end;
+        if constexpr (requires { pager_.reached(); })
+            end = pager_.reached();
+        if (!end)
+            end = paging::page_end{outcome_code::page_cap,
+                                   "stopped after " + std::to_string(options_.max_pages()) +
+                                       " pages, the most allowed"};
+        note_locked(end->code(), end->reason());
+        tasks_.close();
+        return true;
+    }
+
+    void forget_planned()
+    {
+        planned_.reset();
+        --next_index_;
     }
 
     /// A page that is being fetched, or waits for those before it.
@@ -242,6 +277,11 @@ private:
     bool is_wanted(const task& what)
     {
         std::lock_guard lock{mutex_};
+        return is_wanted_locked(what);
+    }
+
+    bool is_wanted_locked(const task& what)
+    {
         if constexpr (requires { pager_.wanted(what.where); })
             return pager_.wanted(what.where);
         return true;
@@ -263,6 +303,7 @@ private:
         std::string wrong;
         {
             std::lock_guard lock{mutex_};
+            ++handed_over_;
             try {
                 if (!ordered_) {
                     send(what, std::move(page));
@@ -352,7 +393,7 @@ private:
         std::optional<failure> wrong = failed ? failed_transfer(failed, response)
                                               : take(what, base, response, so_far, sent, page);
         if (so_far.hops_on)
-            co_return so_far.hops_on = false;
+            co_return false;
         if (!wrong)
             co_return true;
         if (!repeatable || !wrong->may_pass || !take_retry(so_far.tries)) {
@@ -724,6 +765,7 @@ private:
     address_reach reach_;
     intrusive_list<page_wait<task>> waits_;
     std::uint64_t next_index_ = 0;
+    std::uint64_t handed_over_ = 0; // of those before it
     outcome outcome_;
     extract_statistics statistics_;
     const typename clock::time_point started_ = clock::now();

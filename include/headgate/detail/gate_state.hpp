@@ -3,15 +3,26 @@
 
 #include <headgate/detail/limit_set.hpp>
 #include <headgate/limit.hpp>
-#include <headgate/permit.hpp>
 
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <span>
+#include <stdexcept>
+#include <string>
 #include <utility>
 
 namespace headgate::detail {
+
+/// How late a waiter may be woken without losing its place in the schedule, if that makes sense.
+inline std::chrono::nanoseconds checked_credit(std::chrono::nanoseconds credit, const char* owner)
+{
+    if (credit < credit.zero() || credit > limit::max_period)
+        throw std::invalid_argument{std::string{owner} + ": credit is " +
+                                    std::to_string(credit.count()) + " ns, must be 0 to 366 days"};
+    return credit;
+}
 
 /// What may pass when: some limits, and the pauses that the server has asked for.
 ///
@@ -26,6 +37,7 @@ public:
     }
 
     const limit_set& limits() const noexcept { return limits_; }
+    time credit() const noexcept { return credit_; }
     time paused_until() const noexcept { return paused_until_; }
 
     /// When `n` tokens can be granted; `time::max()` if that is for the end of a permit to say.
@@ -45,36 +57,33 @@ public:
         return std::max(by_limits, spaced_after_);
     }
 
-    /// Takes `n` tokens at `now`, which is not before `due(n)`.
-    /// @return whether this is the probe after a pause: the others wait for `finish` or `recover`.
-    bool charge(std::size_t n, time now, bool waited)
+    /// Takes `n` tokens at `now`, which is not before `due(n)`. After a pause this is the probe: if
+    /// it is `held`, which is what `finish` ends, the others wait for that. If it is not, nobody
+    /// will say how it went, and the others follow at the rate.
+    /// @return the number of this grant, for `finish`.
+    std::uint64_t charge(std::size_t n, time now, bool waited, bool held)
     {
-        limits_.charge(n, now, waited);
-        spaced_after_ = now + limits_.interval();
+        const std::uint64_t order = limits_.charge(n, now, waited, held);
+        spaced_after_ = now + limits_.interval() * static_cast<time::rep>(n);
         if (recovery_ == recovery::probe) {
             recovery_ = recovery::probing;
-            return true;
-        }
-        if (recovery_ == recovery::spaced && now >= recovered_at_)
+            probe_ = order;
+            if (!held)
+                recover(now);
+        } else if (recovery_ == recovery::spaced && now >= recovered_at_) {
             recovery_ = recovery::none;
-        return false;
+        }
+        return order;
     }
 
-    /// A permit is over, and `used` of its tokens stay taken.
-    void finish(const permit_source::grant& what, bool probe, std::size_t used, time now)
+    /// The permit of grant number `order` is over, and `used` of its `n` tokens, granted at `at`,
+    /// stay taken.
+    void finish(std::size_t n, std::size_t used, time at, std::uint64_t order, time now)
     {
-        limits_.finish(what.tokens, used, what.at, now);
-        if (probe)
+        limits_.finish(n, used, at, order, now);
+        // The probe of an earlier pause has nothing to say about a later one.
+        if (recovery_ == recovery::probing && order == probe_)
             recover(now);
-    }
-
-    /// The probe is over, or has no end that could be waited for.
-    void recover(time now)
-    {
-        if (recovery_ != recovery::probing)
-            return;
-        recovery_ = recovery::spaced;
-        recovered_at_ = now + limits_.longest();
     }
 
     /// Nothing is granted before `until`; false if that changes nothing.
@@ -98,8 +107,7 @@ public:
     /// Whether nothing would be lost by starting anew.
     bool is_as_new(time now) const noexcept
     {
-        return recovery_ == recovery::none &&
-               (limits_.empty() || limits_.due(limits_.most()) <= now);
+        return has_recovered(now) && (limits_.empty() || limits_.due(limits_.most()) <= now);
     }
 
 private:
@@ -110,12 +118,35 @@ private:
         spaced,  ///< an interval between any two grants, until `recovered_at_`
     };
 
+    void recover(time now)
+    {
+        recovery_ = recovery::spaced;
+        recovered_at_ = now + limits_.longest();
+    }
+
+    /// Whether a pause is over, or was so long ago that nobody is left who waited for its end.
+    bool has_recovered(time now) const noexcept
+    {
+        switch (recovery_) {
+        case recovery::none:
+            return true;
+        case recovery::probe:
+            return now >= paused_until_ + limits_.longest();
+        case recovery::probing:
+            return false;
+        case recovery::spaced:
+            break;
+        }
+        return now >= std::max(recovered_at_, spaced_after_);
+    }
+
     time credit_;
     limit_set limits_;
     time paused_until_{0};
     recovery recovery_ = recovery::none;
     time spaced_after_{0};
     time recovered_at_{0};
+    std::uint64_t probe_ = 0;
 };
 
 } // namespace headgate::detail

@@ -55,8 +55,28 @@ public:
 
         executor_type get_executor() const noexcept { return executor_; }
 
-        void start(acquire_waiter& op) { locked(op, &keyed_core::start); }
-        void cancel(acquire_waiter& op) { locked(op, &keyed_core::cancel); }
+        void start(acquire_waiter& op)
+        {
+            if (const auto core = core_.lock()) {
+                core->start(*this, op);
+                return;
+            }
+            op.decide(error::closed, permit{});
+            op.complete();
+        }
+
+        /// Nothing to do without a limiter: it has decided all who waited when it went.
+        void cancel(acquire_waiter& op)
+        {
+            if (const auto core = core_.lock())
+                core->cancel(*this, op);
+        }
+
+        bool context_gone() const noexcept
+        {
+            const auto core = core_.lock();
+            return !core || core->context_gone();
+        }
 
         void finish(const permit_source::grant& what, std::size_t used) noexcept override
         {
@@ -67,16 +87,6 @@ public:
     private:
         friend class keyed_core;
         using heads = std::multimap<time, line*>;
-
-        void locked(acquire_waiter& op, void (keyed_core::*what)(line&, acquire_waiter&))
-        {
-            if (const auto core = core_.lock()) {
-                (core.get()->*what)(*this, op);
-                return;
-            }
-            op.decide(error::closed, permit{});
-            op.complete();
-        }
 
         const std::weak_ptr<keyed_core> core_;
         const Executor executor_;
@@ -125,14 +135,14 @@ public:
         if (refuse(of, tokens, false) || !of.waiting_.empty() || due(of, tokens) > now ||
             (!heads_.empty() && heads_.begin()->first <= now))
             return false;
-        grant(of, tokens, now, false);
+        grant(of, tokens, now, false, false);
         return true;
     }
 
     void pause(line& of, time_point until)
     {
         std::lock_guard lock{mutex_};
-        of.gate_.pause(std::chrono::ceil<time>(until - epoch_), clock());
+        of.gate_.pause(std::chrono::ceil<time>(time_since<Clock>(epoch_, until)), clock());
         place(of);
         arm();
     }
@@ -140,7 +150,7 @@ public:
     void pause(time_point until)
     {
         std::lock_guard lock{mutex_};
-        shared_.pause(std::chrono::ceil<time>(until - epoch_), clock());
+        shared_.pause(std::chrono::ceil<time>(time_since<Clock>(epoch_, until)), clock());
         arm();
     }
 
@@ -253,8 +263,8 @@ private:
         {
             std::lock_guard lock{mutex_};
             const time now = clock();
-            of.gate_.finish(what, what.probe, used, now);
-            shared_.finish(what, what.shared_probe, used, now);
+            of.gate_.finish(what.tokens, used, what.at, what.order, now);
+            shared_.finish(what.tokens, used, what.at, what.shared_order, now);
             place(of);
             if (!heads_.empty())
                 serve(decided);
@@ -281,30 +291,26 @@ private:
         }
     }
 
-    permit_source::grant grant(line& of, std::size_t tokens, time now, bool waited)
+    permit_source::grant grant(line& of, std::size_t tokens, time now, bool waited, bool held)
     {
         ++statistics_.granted;
         statistics_.tokens += tokens;
-        permit_source::grant result{tokens, now, false, false};
+        permit_source::grant result{tokens, now};
         if (tokens > 0) {
-            result.probe = of.gate_.charge(tokens, now, waited);
-            result.shared_probe = shared_.charge(tokens, now, waited);
+            result.order = of.gate_.charge(tokens, now, waited, held);
+            result.shared_order = shared_.charge(tokens, now, waited, held);
         }
         return result;
     }
 
     void decide_granted(line& of, acquire_waiter& op, time now, granted_waiters& decided)
     {
-        const permit_source::grant what = grant(of, op.tokens, now, op.since < now);
-        if (op.wants_permit) {
+        const permit_source::grant what =
+            grant(of, op.tokens, now, op.since < now, op.wants_permit);
+        if (op.wants_permit)
             decided.add(op, std::error_code{}, permit{of.shared_from_this(), what});
-        } else {
-            if (what.probe)
-                of.gate_.recover(now);
-            if (what.shared_probe)
-                shared_.recover(now);
+        else
             decided.add(op, std::error_code{}, permit{});
-        }
     }
 
     void serve(granted_waiters& decided)

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <span>
 #include <variant>
@@ -33,9 +34,9 @@ public:
             else
                 states_.emplace_back(std::in_place_type<token_bucket>, each, credit);
             longest_ = std::max(longest_, each.period());
-            interval_ = std::max(
-                interval_,
-                time{(each.period().count() + each.slack().count() - 1) / static_cast<time::rep>(each.count()) + 1});
+            const time::rep spread = each.period().count() + each.slack().count();
+            interval_ =
+                std::max(interval_, time{(spread - 1) / static_cast<time::rep>(each.count()) + 1});
         }
     }
 
@@ -44,6 +45,7 @@ public:
     void adopt(const limit_set& before, time now)
     {
         in_flight_ = before.in_flight_;
+        charges_ = before.charges_;
         answers_ = before.answers_;
         fastest_ = before.fastest_;
         for (std::size_t i = 0; i < std::min(states_.size(), before.states_.size()); ++i) {
@@ -52,7 +54,7 @@ public:
             if (auto* mine = std::get_if<sliding_log>(&states_[i]); mine && log)
                 mine->adopt(*log);
             else if (auto* other = std::get_if<token_bucket>(&states_[i]); other && bucket)
-                other->adopt(*bucket, now);
+                other->adopt(*bucket, now, charges_);
         }
     }
 
@@ -76,7 +78,8 @@ public:
     /// because too many are in flight.
     time due(std::size_t n) const noexcept
     {
-        return in_flight_ + n > most_in_flight_ ? time::max() : due_by_rate(n);
+        return n > most_in_flight_ - std::min(in_flight_, most_in_flight_) ? time::max()
+                                                                           : due_by_rate(n);
     }
 
     /// The same without regard to what is in flight.
@@ -88,21 +91,27 @@ public:
         return when;
     }
 
-    void charge(std::size_t n, time now, bool waited)
+    /// Takes `n` tokens at `now`, which is not before `due(n)`. `waited`: not on arrival. `held`:
+    /// they are in flight until `finish`, which counts from now on even if there is no limit to it
+    /// yet.
+    /// @return the number of this charge, counted from 1.
+    std::uint64_t charge(std::size_t n, time now, bool waited, bool held)
     {
-        if (counts_in_flight())
-            in_flight_ += n;
+        ++charges_;
+        if (held)
+            in_flight_ += std::min(n, std::numeric_limits<std::size_t>::max() - in_flight_);
         for (auto& state : states_) {
             if (auto* bucket = std::get_if<token_bucket>(&state))
-                bucket->charge(n, now, waited);
+                bucket->charge(n, now, waited, charges_);
             else
                 std::get<sliding_log>(state).charge(n, now);
         }
+        return charges_;
     }
 
-    /// `n` tokens that were taken at `at` are no longer in flight, and `used` of them stay taken,
-    /// which may be more than there were.
-    void finish(std::size_t n, std::size_t used, time at, time now)
+    /// `n` tokens that were taken at `at`, as charge number `order`, are no longer in flight, and
+    /// `used` of them stay taken, which may be more than there were.
+    void finish(std::size_t n, std::size_t used, time at, std::uint64_t order, time now)
     {
         in_flight_ -= std::min(n, in_flight_);
         if (used > 0) {
@@ -112,7 +121,7 @@ public:
         const time fastest = answers_ < enough_answers ? time{0} : fastest_;
         for (auto& state : states_) {
             if (auto* bucket = std::get_if<token_bucket>(&state))
-                bucket->finish(n, used, now);
+                bucket->finish(n, used, now, order, charges_);
             else
                 std::get<sliding_log>(state).finish(n, used, at, now, fastest);
         }
@@ -126,6 +135,7 @@ private:
     std::size_t most_ = std::numeric_limits<std::size_t>::max();
     std::size_t most_in_flight_ = std::numeric_limits<std::size_t>::max();
     std::size_t in_flight_ = 0;
+    std::uint64_t charges_ = 0;
     int answers_ = 0;
     time fastest_ = time::max();
     time longest_{0};

@@ -79,7 +79,7 @@ public:
         const time now = clock();
         if (tokens > 0 && gate_.due(tokens) > now)
             return false;
-        grant(tokens, now, false);
+        grant(tokens, now, false, false);
         return true;
     }
 
@@ -116,7 +116,7 @@ public:
     void pause_until(time_point when)
     {
         std::lock_guard lock{mutex_};
-        if (!gate_.pause(std::chrono::ceil<time>(when - epoch_), clock()))
+        if (!gate_.pause(std::chrono::ceil<time>(time_since<Clock>(epoch_, when)), clock()))
             return;
         planned_.reset();
         arm();
@@ -151,7 +151,7 @@ public:
         granted_waiters decided;
         {
             std::lock_guard lock{mutex_};
-            gate_.finish(what, what.probe, used, clock());
+            gate_.finish(what.tokens, used, what.at, what.order, clock());
             planned_.reset();
             if (!waiting_.empty())
                 serve(decided);
@@ -188,6 +188,11 @@ private:
         return last_now_ = std::max(last_now_, reading);
     }
 
+    time deadline(time_point until) const
+    {
+        return std::chrono::floor<time>(time_since<Clock>(epoch_, until));
+    }
+
     std::optional<std::error_code> refuse(const acquire_waiter& op) const
     {
         if (closed_)
@@ -209,13 +214,12 @@ private:
                 decided.add(op, *refusal, permit{});
             } else if (op.tokens == 0 || (waiting_.empty() && gate_.due(op.tokens) <= now)) {
                 decide_granted(op, now, false, decided);
-            } else if (until && misses(op.tokens, std::chrono::floor<time>(*until - epoch_), now)) {
+            } else if (until && misses(op.tokens, deadline(*until), now)) {
                 decided.add(op, asio::error::timed_out, permit{});
             } else {
                 wait(op, now);
                 if (until) {
-                    op.deadline =
-                        deadlines_.emplace(std::chrono::floor<time>(*until - epoch_), &op);
+                    op.deadline = deadlines_.emplace(deadline(*until), &op);
                     op.has_deadline = true;
                 }
                 if (waiting_.size() == 1 || until)
@@ -267,48 +271,77 @@ private:
     {
         planned_until_ =
             std::max({planned_->due_by_rate(n), gate_.paused_until(), planned_until_, now});
-        planned_->charge(n, planned_until_, true);
+        planned_->charge(n, planned_until_, true, false);
     }
 
-    permit_source::grant grant(std::size_t tokens, time now, bool waited)
+    permit_source::grant grant(std::size_t tokens, time now, bool waited, bool held)
     {
         ++statistics_.granted;
         statistics_.tokens += tokens;
-        permit_source::grant result{tokens, now, false};
+        permit_source::grant result{tokens, now};
         if (tokens > 0)
-            result.probe = gate_.charge(tokens, now, waited);
+            result.order = gate_.charge(tokens, now, waited, held);
         return result;
     }
 
     void decide_granted(acquire_waiter& op, time now, bool waited, granted_waiters& decided)
     {
-        const permit_source::grant what = grant(op.tokens, now, waited);
-        if (op.wants_permit) {
+        const permit_source::grant what = grant(op.tokens, now, waited, op.wants_permit);
+        if (op.wants_permit)
             decided.add(
                 op, std::error_code{},
                 permit{std::static_pointer_cast<limiter_core>(this->shared_from_this()), what});
-        } else {
-            // Nobody will say how the probe went; the others follow at the rate.
-            if (what.probe)
-                gate_.recover(now);
+        else
             decided.add(op, std::error_code{}, permit{});
-        }
     }
 
-    /// Grants what is due, in order, and arms the timer for the first that is not.
+    /// Grants what is due, in order, tells those who are out of time, and arms the timer for the
+    /// first that is left.
+    ///
+    /// What is due at its deadline is in time, and who serves it may be late for that by what is
+    /// granted to the event loop anyway. Not by more: after a stall a grant would come long after
+    /// its deadline.
     void serve(granted_waiters& decided)
     {
         const time now = clock();
-        while (!waiting_.empty() && gate_.due(waiting_.front().tokens) <= now) {
-            acquire_waiter& op = waiting_.pop_front();
-            if (std::exchange(op.has_deadline, false))
-                deadlines_.erase(op.deadline);
-            statistics_.total_wait += now - op.since;
-            decide_granted(op, now, true, decided);
-        }
+        expire(now - gate_.credit() - time{1}, decided);
+        do {
+            while (!waiting_.empty() && gate_.due(waiting_.front().tokens) <= now)
+                decide_head(now, decided);
+            // Behind who is out of time there may be somebody whose turn it is.
+        } while (expire(now, decided));
         if (waiting_.empty())
             planned_.reset();
         arm();
+    }
+
+    void decide_head(time now, granted_waiters& decided)
+    {
+        acquire_waiter& op = waiting_.front();
+        if (op.has_deadline && op.deadline->first < gate_.due(op.tokens)) {
+            time_out(op, decided);
+            return;
+        }
+        waiting_.pop_front();
+        if (std::exchange(op.has_deadline, false))
+            deadlines_.erase(op.deadline);
+        statistics_.total_wait += now - op.since;
+        decide_granted(op, now, true, decided);
+    }
+
+    void time_out(acquire_waiter& op, granted_waiters& decided)
+    {
+        remove(op);
+        decided.add(op, asio::error::timed_out, permit{});
+    }
+
+    /// Tells those whose deadline is `last` or before; false if there are none.
+    bool expire(time last, granted_waiters& decided)
+    {
+        bool any = false;
+        for (; !deadlines_.empty() && deadlines_.begin()->first <= last; any = true)
+            time_out(*deadlines_.begin()->second, decided);
+        return any;
     }
 
     void arm()
@@ -336,16 +369,8 @@ private:
         granted_waiters decided;
         {
             std::lock_guard lock{mutex_};
-            if (!timer_)
-                return;
-            // What is due at a deadline is in time.
-            serve(decided);
-            while (!deadlines_.empty() && deadlines_.begin()->first <= last_now_) {
-                acquire_waiter& op = *deadlines_.begin()->second;
-                remove(op);
-                decided.add(op, asio::error::timed_out, permit{});
-            }
-            serve(decided);
+            if (timer_)
+                serve(decided);
         }
         decided.complete();
     }

@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <optional>
@@ -29,18 +30,34 @@ public:
 
     const origin_guard& guard() const noexcept { return guard_; }
 
+    /// How many requests may be in flight, and so go to what lies behind the end. If that is more
+    /// than one, an empty page must be followed by another to be the end: which of the two comes in
+    /// first, and so what a list with an empty page in its midst gives, is not left to chance.
+    void may_overrun(std::size_t requests) noexcept { plan_.empties_at_end(requests > 1 ? 2 : 1); }
+
+    /// Whether as many records have come as there are, says the total.
+    std::optional<paging::page_end> reached() const
+    {
+        if (!total_ || received_ != *total_)
+            return std::nullopt;
+        return paging::page_end{outcome_code::complete,
+                                "total of " + std::to_string(*total_) + " records reached"};
+    }
+
 protected:
     static constexpr std::uint64_t largest_total = std::numeric_limits<std::int64_t>::max();
 
-    /// The total in a body, if there is one.
-    std::optional<std::uint64_t> read_total(const nlohmann::json& document) const
+    /// Takes the total out of a body, if there is one.
+    void read_total(const nlohmann::json& document)
     {
         if (!document.contains(total_pointer_))
-            return std::nullopt;
+            return;
         const nlohmann::json& value = document.at(total_pointer_);
         if (!value.is_number_unsigned())
-            return std::nullopt;
-        return std::min(value.get<std::uint64_t>(), largest_total);
+            return;
+        const std::uint64_t told = std::min(value.get<std::uint64_t>(), largest_total);
+        total_moved_ = total_moved_ || (total_ && told != *total_);
+        total_ = told;
     }
 
     /// Takes an answer other than a page for the end, if it is one of those that servers give
@@ -50,7 +67,6 @@ protected:
         if (which.begin == 0 || (status != 404 && status != 416 && status != 422))
             return false;
         plan_.missing(which);
-        plan_.done();
         missing_status_ = status;
         return true;
     }
@@ -60,7 +76,6 @@ protected:
     {
         if (plan_.failed(which))
             failure_ = std::move(why);
-        plan_.done();
     }
 
     /// Takes a page in, without its records if it is a copy of another.
@@ -75,20 +90,21 @@ protected:
 
     /// @param name of a place, such as "offset 200"
     template <class Name>
-    std::optional<paging::page_end> judge(std::uint64_t records, Name name) const
+    std::optional<paging::page_end> judge(Name name) const
     {
         using paging::page_end;
         if (!plan_.is_over())
             return std::nullopt;
-        if (total_ && records == *total_)
-            return page_end{outcome_code::complete,
-                            "total of " + std::to_string(*total_) + " records reached"};
+        if (auto whole = reached())
+            return whole;
         if (failure_ && plan_.failed_at() < plan_.ended_at())
             return failure_;
-        const std::string came = std::to_string(records) + " received";
+        const std::string came = std::to_string(received_) + " received";
         const std::string told =
             total_ ? "the server tells of " + std::to_string(*total_) + " records, " : std::string{};
-        const bool short_of_total = total_ && records < *total_;
+        // Rows that were put in before the place that was reached are not missing.
+        const bool short_of_total =
+            total_ && received_ < *total_ && !(seams_are_checked_ && total_moved_);
         if (const auto& copy = plan_.repetition()) {
             const std::string what =
                 "the page at " + name(copy->begin) + " repeats that at " + name(copy->count);
@@ -111,11 +127,14 @@ protected:
     numbered_plan plan_;
     nlohmann::json::json_pointer total_pointer_{"/count"};
     std::optional<std::uint64_t> total_;
+    std::uint64_t received_ = 0; // records that belong to the list
+    bool seams_are_checked_ = false;
 
 private:
     std::optional<paging::page_end> failure_;
     int missing_status_ = 0;
     bool copy_may_be_data_ = false;
+    bool total_moved_ = false;
 };
 
 } // namespace headgate::detail

@@ -37,11 +37,17 @@ public:
     void step(std::uint64_t units) noexcept { step_ = units; }
     std::uint64_t step() const noexcept { return step_; }
 
+    /// So many empty spans in a row are taken for the end, if nothing else says that it is.
+    void empties_at_end(std::size_t spans) noexcept { empties_at_end_ = spans; }
+
+    /// The span at the very beginning is longer by so many units.
+    void more_at_first(std::uint64_t units) noexcept { more_at_first_ = units; }
+
     std::optional<span> next()
     {
         if (planned_ == 0 && !started_) {
             started_ = true;
-            return give(step_);
+            return give(first_step());
         }
         if (!first_is_here_ || step_ == 0)
             return std::nullopt;
@@ -53,7 +59,7 @@ public:
         }
         if (limit() != none || !more())
             return std::nullopt;
-        return give(step_);
+        return give(planned_ == 0 ? first_step() : step_);
     }
 
     /// Whether a span that was given out is still of use. If not, it may be given out again later.
@@ -98,7 +104,7 @@ public:
     }
 
     /// Whether no span but the first was given out yet.
-    bool is_at_first() const noexcept { return planned_ == step_; }
+    bool is_at_first() const noexcept { return planned_ == first_step(); }
 
     /// A span is done with, after its last `received`.
     void done() noexcept { --outstanding_; }
@@ -129,6 +135,8 @@ public:
         numbered_plan fresh;
         fresh.started_ = fresh.first_is_here_ = true;
         fresh.step_ = step_;
+        fresh.more_at_first_ = more_at_first_;
+        fresh.empties_at_end_ = empties_at_end_;
         fresh.planned_ = fresh.end_ = fresh.last_data_ = begin;
         fresh.total_ = total_;
         *this = std::move(fresh);
@@ -142,9 +150,9 @@ public:
 
     /// Where the list ends according to the data, and where it could not be read on; `none` if
     /// nothing says so.
-    std::uint64_t ended_at() const { return std::min(missing_from_, empty_from()); }
+    std::uint64_t ended_at() const { return std::min(missing_from_, first_empty()); }
     std::uint64_t failed_at() const noexcept { return failed_from_; }
-    bool is_missing_at_end() const { return missing_from_ <= empty_from(); }
+    bool is_missing_at_end() const { return missing_from_ <= first_empty(); }
 
     /// The end of what came without a gap, and whether something came behind a gap.
     std::uint64_t end() const noexcept { return end_; }
@@ -161,6 +169,8 @@ private:
     /// total, goes on.
     static constexpr std::size_t patience = 10;
 
+    std::uint64_t first_step() const noexcept { return step_ == 0 ? 0 : step_ + more_at_first_; }
+
     std::optional<span> give(std::uint64_t count)
     {
         ++outstanding_;
@@ -175,15 +185,20 @@ private:
         return std::min({missing_from_, failed_from_, empty_from()});
     }
 
+    std::uint64_t first_empty() const { return empty_.empty() ? none : *empty_.begin(); }
+
     /// Where enough empty pages follow each other to be the end. A list that has had empty pages in
-    /// its midst needs a longer run of them.
+    /// its midst needs a longer run of them, and one that begins with one is empty.
     std::uint64_t empty_from() const
     {
         std::size_t seen = 0;
         for (const std::uint64_t begin : empty_) {
             ++seen;
             const bool goes_on = step_ > 0 && total_ && begin < *total_;
-            if (seen > longest_gap_ && (!goes_on || seen >= patience))
+            const bool is_behind_total = total_ && *empty_.begin() >= *total_;
+            const bool is_run = seen > longest_gap_ && (seen >= empties_at_end_ || begin == 0 ||
+                                                        step_ == 0 || is_behind_total);
+            if (is_run && (!goes_on || seen >= patience))
                 return *empty_.begin();
         }
         return none;
@@ -231,6 +246,8 @@ private:
     bool started_ = false;
     bool first_is_here_ = false;
     std::uint64_t step_ = 0;
+    std::uint64_t more_at_first_ = 0;
+    std::size_t empties_at_end_ = 1;
     std::uint64_t planned_ = 0;
     std::uint64_t outstanding_ = 0;
     std::uint64_t missing_from_ = none;

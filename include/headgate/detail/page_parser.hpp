@@ -1,7 +1,7 @@
 #ifndef HEADGATE_DETAIL_PAGE_PARSER_HPP
 #define HEADGATE_DETAIL_PAGE_PARSER_HPP
 
-#include <headgate/detail/bounds.hpp>
+#include <headgate/detail/json_builder.hpp>
 #include <headgate/http/response.hpp>
 
 #include <nlohmann/json.hpp>
@@ -28,12 +28,6 @@ inline std::string printable(std::string text)
     return text;
 }
 
-/// A body that is not JSON, or not whole.
-class unreadable_body : public std::runtime_error {
-public:
-    using std::runtime_error::runtime_error;
-};
-
 struct parsed_page {
     nlohmann::json document;
     std::vector<nlohmann::json> records;
@@ -53,7 +47,7 @@ public:
         parsed_page result;
         if (response.status() == 204)
             return result; // "no content" is how some servers write an empty list
-        result.document = parse_body(response.body());
+        result.document = json_builder::parse(response.body());
         if (!result.document.contains(records_))
             throw std::runtime_error{"no " + records_.to_string() + " in the answer, which is " +
                                      describe(result.document)};
@@ -77,21 +71,6 @@ private:
             target && status >= 300 && status < 400)
             reason += ", a redirect to " + std::string{*target} + " that is not followed";
         throw std::runtime_error{reason};
-    }
-
-    static nlohmann::json parse_body(const std::string& body)
-    {
-        const auto bounded = [](int depth, nlohmann::json::parse_event_t, nlohmann::json&) {
-            if (depth > most_json_depth)
-                throw bound_exceeded{"the body is JSON nested more than " +
-                                     std::to_string(most_json_depth) + " deep"};
-            return true;
-        };
-        try {
-            return nlohmann::json::parse(body, bounded);
-        } catch (const nlohmann::json::exception& e) {
-            throw unreadable_body{"the body is not JSON: " + std::string{e.what()}};
-        }
     }
 
     static std::string describe(const nlohmann::json& value)

@@ -33,8 +33,7 @@ public:
             set_in_query(request, std::to_string(value));
     }
 
-    /// @param is_number whether a body is to have it as a number, which goes as long as it is a
-    ///                  whole one of up to 64 bits
+    /// @param is_number whether a body is to have it as a number, digit for digit
     void set(http::request& request, const std::string& value, bool is_number = false) const
     {
         if (!in_body()) {
@@ -43,10 +42,13 @@ public:
         }
         const auto number =
             is_number ? nlohmann::json::parse(value, nullptr, false) : nlohmann::json{};
-        if (number.is_number_integer())
+        if (number.is_number_integer()) {
             set_in_body(request, number);
-        else
-            set_in_body(request, value);
+            return;
+        }
+        set_in_body(request, value);
+        if (number.is_number()) // too long for the library: the text takes the string's place
+            unquote(request, value);
     }
 
 private:
@@ -69,6 +71,15 @@ private:
         body[nlohmann::json::json_pointer{name_}] = value;
         const bool is_new = !request.body();
         request.body(body.dump(), is_new ? "application/json" : "");
+    }
+
+    static void unquote(http::request& request, const std::string& value)
+    {
+        std::string body = *request.body();
+        const std::string quoted = '"' + value + '"';
+        if (const auto found = body.find(quoted); found != std::string::npos)
+            body.replace(found, quoted.size(), value);
+        request.body(std::move(body));
     }
 
     std::string name_;

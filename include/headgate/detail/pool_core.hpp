@@ -109,14 +109,19 @@ public:
         op.complete();
     }
 
-    void cancel(run_waiter&) { cancel(); }
+    /// Does nothing to the run if it is another's: that of `op` was refused.
+    void cancel(run_waiter& op)
+    {
+        std::lock_guard lock{mutex_};
+        if (run_ == &op)
+            cancel_run();
+    }
 
     void cancel()
     {
         std::lock_guard lock{mutex_};
         if (run_)
-            fail(std::make_exception_ptr(
-                std::system_error{make_error_code(asio::error::operation_aborted)}));
+            cancel_run();
     }
 
     void begin_flight()
@@ -211,6 +216,12 @@ private:
         }
         if (finished)
             finished->complete();
+    }
+
+    void cancel_run()
+    {
+        fail(std::make_exception_ptr(
+            std::system_error{make_error_code(asio::error::operation_aborted)}));
     }
 
     /// Keeps the first reason and cancels everybody, once.

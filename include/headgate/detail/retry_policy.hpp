@@ -68,7 +68,8 @@ public:
     {
         if (failed == http::error::connect_failed || failed == http::error::resolve_failed)
             return reached_;
-        return failed == http::error::timed_out || failed == http::error::connection_lost;
+        return failed == http::error::timed_out || failed == http::error::connection_lost ||
+               failed == http::error::bad_answer || failed == http::error::bad_content_encoding;
     }
 
     /// How long everybody is to wait because a request that was sent at `sent` was throttled.

@@ -28,20 +28,27 @@ public:
     };
 
     /// @param begin, count  the span of the page, without the record before it
+    /// @param step          the span of a usual page
     /// @throws std::runtime_error if a record has no key
-    verdict join(std::uint64_t begin, std::uint64_t count,
+    verdict join(std::uint64_t begin, std::uint64_t count, std::uint64_t step,
                  const std::vector<nlohmann::json>& records)
     {
         if (is_lost())
             return {records.size(), std::nullopt};
         const std::size_t known = keys_.known(records);
         if (known > 0 || (begin == 0 && rewinds_ == 0)) {
-            to_search_ = attempts_ = 0;
+            to_search_ = 0;
+            is_searching_ = false;
             repeated_ += known > 1 ? known - 1 : 0;
-            if (known < records.size())
+            if (known < records.size()) {
+                attempts_ = 0;
                 keys_.remember(records);
+            }
+            at_end_ = records.size() < count + (begin > 0 ? 1 : 0);
             return {known, std::nullopt};
         }
+        if (records.empty() && at_end_) // behind the page that came short
+            return {0, std::nullopt};
         if (to_search_ > 0) { // what comes before the place that is looked for was delivered
             --to_search_;
             return {records.size(), std::nullopt};
@@ -53,9 +60,11 @@ public:
         if (attempts_ == 0)
             torn_at_ = begin;
         const std::uint64_t pages = std::uint64_t{1} << attempts_++;
-        const std::uint64_t back = pages * std::max<std::uint64_t>(count, 1);
+        const std::uint64_t back = pages * std::max<std::uint64_t>(step, 1);
         to_search_ = 2 * pages;
+        at_end_ = false;
         ++rewinds_;
+        is_searching_ = true;
         return {0, torn_at_ - std::min(torn_at_, back)};
     }
 
@@ -65,7 +74,10 @@ public:
     std::uint64_t rewinds() const noexcept { return rewinds_; }
     std::uint64_t repeated() const noexcept { return repeated_; }
     bool is_lost() const noexcept { return lost_at_.has_value(); }
-    std::uint64_t lost_at() const noexcept { return lost_at_.value_or(0); }
+    std::uint64_t lost_at() const noexcept { return lost_at_.value_or(torn_at_); }
+
+    /// Whether the list is being read again and the place was not found yet.
+    bool is_searching() const noexcept { return is_searching_; }
 
 private:
     /// Goes back one page, then two, four and eight, and looks as far ahead.
@@ -74,6 +86,8 @@ private:
     page_keys keys_;
     std::uint64_t to_search_ = 0;
     unsigned attempts_ = 0;
+    bool at_end_ = false;
+    bool is_searching_ = false;
     std::uint64_t torn_at_ = 0;
     std::uint64_t rewinds_ = 0;
     std::uint64_t repeated_ = 0;

@@ -7,6 +7,7 @@
 #include <asio/execution_context.hpp>
 #include <asio/query.hpp>
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 
@@ -20,7 +21,11 @@ class shutdown_target : public list_hook, public std::enable_shared_from_this<sh
 public:
     /// Destroys the waiting operations without completing them, and whatever else needs the
     /// context. Called at most once, while the context is being destroyed.
+    /// It cannot fail: without memory for what it has to do the program ends.
     virtual void on_context_shutdown() noexcept = 0;
+
+    /// Whether that has begun. No operation that waited here may be touched any more.
+    bool context_gone() const noexcept { return context_gone_; }
 
 protected:
     ~shutdown_target() { leave(); }
@@ -32,6 +37,7 @@ protected:
 private:
     friend class shutdown_service;
     shutdown_service* service_ = nullptr;
+    std::atomic<bool> context_gone_{false};
 };
 
 class shutdown_service final : public asio::execution_context::service {
@@ -63,6 +69,7 @@ private:
     {
         // Destroying one object's operations may destroy other objects, so start over each time.
         while (auto target = take()) {
+            target->context_gone_ = true;
             target->on_context_shutdown();
         }
     }

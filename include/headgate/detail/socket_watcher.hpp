@@ -33,11 +33,12 @@ public:
     /// Waits for what libcurl wants of a socket: CURL_POLL_IN, CURL_POLL_OUT or both.
     void watch(curl_socket_t socket, int wanted)
     {
-        auto& entry = entries_[socket];
-        if (!entry)
-            entry = std::make_shared<watched>(strand_, socket, ready_);
-        entry->wanted = wanted;
-        entry->wait();
+        auto found = entries_.find(socket);
+        if (found == entries_.end()) // an entry is made first: what cannot be watched leaves none
+            found =
+                entries_.emplace(socket, std::make_shared<watched>(strand_, socket, ready_)).first;
+        found->second->wanted = wanted;
+        found->second->wait();
     }
 
     void forget(curl_socket_t socket)

@@ -195,8 +195,9 @@ private:
 
 /// The initiating function of an operation on a `Core` that lives in a shared_ptr.
 ///
-/// Makes the waiter, connects the handler's cancellation slot to `core->cancel(waiter)`, then calls
-/// `core->start(waiter)`, which completes it at once or puts it into a list.
+/// Makes the waiter, connects the handler's cancellation slot to `core->cancel(waiter)`, or to
+/// `core->cancel(waiter, type)` if there is that, then calls `core->start(waiter)`, which completes
+/// it at once or puts it into a list.
 template <class Waiter, class Core>
 class initiate_wait {
 public:
@@ -215,9 +216,17 @@ public:
         op* const waiting =
             op::create(std::move(mine), core_->get_executor(), std::forward<Payload>(payload)...);
         if (slot.is_connected()) {
-            slot.assign([core = core_, waiting](asio::cancellation_type type) {
-                if ((type & Waiter::cancellable) != asio::cancellation_type::none)
-                    core->cancel(*static_cast<Waiter*>(waiting));
+            // The slot's signal may outlive all of it. It must not keep the core, nor touch an
+            // operation whose core or context is gone: whoever waited there is gone, too.
+            slot.assign([core = std::weak_ptr<Core>{core_}, waiting](asio::cancellation_type type) {
+                const auto alive = core.lock();
+                if (!alive || alive->context_gone() ||
+                    (type & Waiter::cancellable) == asio::cancellation_type::none)
+                    return;
+                if constexpr (requires(Waiter& op) { alive->cancel(op, type); })
+                    alive->cancel(*static_cast<Waiter*>(waiting), type);
+                else
+                    alive->cancel(*static_cast<Waiter*>(waiting));
             });
         }
         core_->start(*static_cast<Waiter*>(waiting));

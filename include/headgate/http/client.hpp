@@ -38,8 +38,10 @@ namespace headgate::http {
 ///
 /// @par Lifetime
 /// Destroying the client drops the requests in flight, which complete with
-/// `asio::error::operation_aborted`, and closes its connections. Idle connections do not keep
-/// `io_context::run` from returning.
+/// `asio::error::operation_aborted`, and closes its connections. That cannot fail, so the program
+/// ends if there is no memory for it. Idle connections do not keep `io_context::run` from
+/// returning. A host name that is looked up when its request ends is looked up to its end, by a
+/// thread of libcurl's.
 class client {
     using initiate = detail::initiate_wait<detail::request_waiter, detail::curl_engine>;
     using signature = void(std::error_code, response);
@@ -82,7 +84,8 @@ public:
     /// An `http::error`, or `asio::error::operation_aborted` if cancelled. A status such as 404 is
     /// no error.
     /// @par Cancellation
-    /// terminal, partial and total: the transfer is dropped, whatever the server makes of it
+    /// terminal and partial: the transfer is dropped, whatever the server makes of it. Total only
+    /// until the request is handed to libcurl, after which nobody can say whether it was sent
     template <asio::completion_token_for<signature> Token>
     auto async_send(request what, Token&& token)
     {

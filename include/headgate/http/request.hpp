@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <limits>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -58,7 +59,8 @@ public:
     }
     const fields& headers() const noexcept { return headers_; }
 
-    /// Gives it a body and, unless empty, a Content-Type. Does not change the method.
+    /// Gives it a body and, unless empty, a Content-Type. Does not change the method; with HEAD,
+    /// which has no body, the request fails when it is sent.
     request& body(std::string content, std::string content_type = {})
     {
         body_ = std::move(content);
@@ -69,11 +71,13 @@ public:
     const std::optional<std::string>& body() const noexcept { return body_; }
 
     /// The longest it may take in all; the client's timeout unless set.
-    /// @throws std::invalid_argument if not positive.
+    /// @throws std::invalid_argument if not positive or more than 24 days.
     request& timeout(std::chrono::milliseconds longest)
     {
-        if (longest.count() <= 0)
-            throw std::invalid_argument{"HTTP request timeout is not positive"};
+        if (longest.count() <= 0 || longest.count() > std::numeric_limits<int>::max())
+            throw std::invalid_argument{"HTTP request timeout is " +
+                                        std::to_string(longest.count()) +
+                                        " ms, must be positive and at most 24 days"};
         timeout_ = longest;
         return *this;
     }

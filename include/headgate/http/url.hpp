@@ -33,6 +33,10 @@ public:
         if (const std::string name = scheme(); name != "http" && name != "https")
             throw unsupported_scheme{"URL \"" + without_credentials() + "\": scheme is " + name +
                                      ", must be http or https"};
+        // What libcurl puts together of it would be another host when it is parsed again.
+        if (host().find('%') != std::string::npos)
+            throw std::invalid_argument{"URL \"" + without_credentials() +
+                                        "\": host has a percent sign in it"};
     }
 
     url(const url& other) : handle_{curl_url_dup(other.handle_.get())}

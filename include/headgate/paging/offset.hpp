@@ -43,17 +43,29 @@ public:
     /// A span of the list: `count` records from `begin` on; 0 if the page size is not known yet.
     class position {
     public:
-        position(std::uint64_t begin, std::uint64_t count, bool is_rest = false,
-                 unsigned reading = 0) noexcept
-            : begin_{begin}, count_{count}, is_rest_{is_rest}, reading_{reading}
+        position(std::uint64_t begin, std::uint64_t count, unsigned reading = 0) noexcept
+            : begin_{begin}, count_{count}, page_{begin}, reading_{reading}
         {
+        }
+
+        /// What is missing of this one, which came short.
+        position rest(std::uint64_t got) const noexcept
+        {
+            position result{*this};
+            result.begin_ += got;
+            result.count_ -= got;
+            return result;
         }
 
         std::uint64_t begin() const noexcept { return begin_; }
         std::uint64_t count() const noexcept { return count_; }
 
         /// Whether it is what was missing of a page that came short.
-        bool is_rest() const noexcept { return is_rest_; }
+        bool is_rest() const noexcept { return begin_ != page_; }
+
+        /// Where the page begins of which it is the rest, and how long that is.
+        std::uint64_t page_begin() const noexcept { return page_; }
+        std::uint64_t page_count() const noexcept { return begin_ - page_ + count_; }
 
         /// Which reading of the list it belongs to; see `seam_check`.
         unsigned reading() const noexcept { return reading_; }
@@ -61,7 +73,7 @@ public:
     private:
         std::uint64_t begin_;
         std::uint64_t count_;
-        bool is_rest_;
+        std::uint64_t page_;
         unsigned reading_;
     };
 
@@ -108,11 +120,13 @@ public:
     /// before it, and `key`, a JSON Pointer into a record, tells whether it still does. Rows that
     /// were put in shift others onto the next page, which are not delivered again. Rows that were
     /// taken out pull others onto the page before, which is then read again; a list that changes too
-    /// much for that ends as `outcome_code::list_changed`. Pages are delivered in order.
+    /// much for that ends as `outcome_code::list_changed`. Pages are delivered in order. The server
+    /// must give at least two records a page.
     /// @throws std::invalid_argument if it is not a JSON Pointer.
     offset& seam_check(const std::string& key)
     {
         seam_.emplace(detail::parse_json_pointer(key));
+        seams_are_checked_ = true;
         set_step();
         return *this;
     }
@@ -125,7 +139,7 @@ public:
     std::optional<position> next()
     {
         const auto given = plan_.next();
-        return given ? std::optional{position{given->begin, given->count, false, reading()}}
+        return given ? std::optional{position{given->begin, given->count, reading()}}
                      : std::nullopt;
     }
 
@@ -141,7 +155,7 @@ public:
         if (page_size_ > 0)
             // Always the same, so that a page that comes again is the same. In a page with less to
             // come what is too much is dropped.
-            limit_param_.set(result, plan_.step() + (seam_ ? 1 : 0));
+            limit_param_.set(result, seam_ ? std::max<std::uint64_t>(page_size_, 2) : plan_.step());
         return result;
     }
 
@@ -149,30 +163,36 @@ public:
 
     bool refused(const position& where, const http::response& response)
     {
-        return where.reading() != reading() || is_missing(span(where), response.status());
+        if (where.reading() != reading())
+            return true;
+        if (!is_missing(span(where), response.status()))
+            return false;
+        settle(where);
+        return true;
     }
 
     void failed(const position& where, page_end why)
     {
-        if (where.reading() == reading())
-            give_up(span(where), std::move(why));
+        if (where.reading() != reading())
+            return;
+        give_up(span(where), std::move(why));
+        settle(where);
     }
 
     kept received(const position& where, const page_content& content)
     {
-        rest_.reset();
         if (where.reading() != reading())
             return 0;
-        if (const auto told = read_total(content.document())) {
-            total_ = told;
-            plan_.total(*told);
-        }
+        read_total(content.document());
+        if (total_)
+            plan_.total(*total_);
         const std::uint64_t shared =
             std::min<std::uint64_t>(overlap(where), content.records());
         const std::uint64_t came = content.records() - shared;
         // More than was asked for belongs to the pages behind.
         const std::uint64_t mine = where.count() == 0 ? came : std::min(came, where.count());
-        const bool full = where.count() > 0 && mine == where.count();
+        // Without a page size the first page is as large as pages are.
+        const bool full = where.count() > 0 ? mine == where.count() : total_ && mine > *total_;
         if (!is_new(span(where), mine, full, content)) {
             if (!seam_)
                 plan_.done();
@@ -195,9 +215,9 @@ public:
             first_size_ = content.records();
         }
         if (is_short) {
-            rest_ = position{end, where.count() - mine, true, where.reading()};
             if (seam_)
                 tails_[end] = seam_->key_of(content.list().back());
+            rests_.insert_or_assign(where.begin(), where.rest(mine));
         } else if (!seam_) {
             plan_.done();
         }
@@ -205,7 +225,17 @@ public:
         return kept{where.is_rest() ? shared : 0, mine + (where.is_rest() ? 0 : shared)};
     }
 
-    std::optional<position> rest(const position&) const noexcept { return rest_; }
+    std::optional<position> rest(const position& where)
+    {
+        if (where.reading() != reading())
+            return std::nullopt;
+        const auto found = rests_.find(where.begin());
+        if (found == rests_.end())
+            return std::nullopt;
+        const position result = found->second;
+        rests_.erase(found);
+        return result;
+    }
 
     bool is_ordered() const noexcept { return seam_.has_value(); }
 
@@ -219,21 +249,26 @@ public:
         plan_.done();
         if (records.empty() && plan_.end() < where.begin())
             return 0; // behind the end there is no record before it either
-        const detail::seam::verdict found = seam_->join(where.begin(), where.count(), records);
+        const detail::seam::verdict found = seam_->join(
+            where.page_begin(), where.page_count(), plan_.step(), records);
         if (found.again_from) {
             plan_.restart(*found.again_from);
             tails_.clear();
+            rests_.clear();
             return std::nullopt;
         }
+        if (seam_->is_lost())
+            plan_.failed(span(where));
         received_ += records.size() - found.repeated;
         return found.repeated;
     }
 
     std::optional<page_end> end() const
     {
-        if (seam_ && seam_->is_lost())
+        const std::optional<page_end> result = judge(name);
+        if (result && seam_ && (seam_->is_lost() || seam_->is_searching()))
             return changed(seam_->lost_at());
-        return judge(received_, name);
+        return result;
     }
 
 private:
@@ -257,7 +292,18 @@ private:
     }
 
     /// With the record that it shares with the page before, a page is as large as was asked for.
-    void set_step() { plan_.step(seam_ && page_size_ > 1 ? page_size_ - 1 : page_size_); }
+    void set_step()
+    {
+        plan_.step(seam_ && page_size_ > 1 ? page_size_ - 1 : page_size_);
+        plan_.more_at_first(seam_ ? 1 : 0);
+    }
+
+    /// A page that brought nothing is done with, unless it is the rest of one that is to be joined.
+    void settle(const position& where) noexcept
+    {
+        if (!seam_ || !where.is_rest())
+            plan_.done();
+    }
 
     /// How many records of the page before it a page begins with.
     std::uint64_t overlap(const position& where) const noexcept
@@ -276,8 +322,7 @@ private:
     std::optional<detail::seam> seam_;
     std::map<std::uint64_t, std::string> tails_; // the last keys of pages that came short
     std::size_t first_size_ = 0;                 // of the page before, while they come short
-    std::optional<position> rest_;
-    std::uint64_t received_ = 0; // records kept
+    std::map<std::uint64_t, position> rests_;    // of pages that came short
 };
 
 } // namespace headgate::paging

@@ -98,17 +98,23 @@ public:
 
     bool refused(const position& where, const http::response& response)
     {
-        return is_missing(span(where), response.status());
+        if (!is_missing(span(where), response.status()))
+            return false;
+        plan_.done();
+        return true;
     }
 
-    void failed(const position& where, page_end why) { give_up(span(where), std::move(why)); }
+    void failed(const position& where, page_end why)
+    {
+        give_up(span(where), std::move(why));
+        plan_.done();
+    }
 
     kept received(const position& where, const page_content& content)
     {
         const std::uint64_t came = content.records();
         largest_ = std::max(largest_, came);
-        if (const auto told = read_total(content.document()))
-            total_ = told;
+        read_total(content.document());
         if (total_ && largest_ > 0)
             plan_.total(*total_ / largest_ + (*total_ % largest_ > 0 ? 1 : 0));
         const bool fresh = is_new(span(where), came > 0 ? 1 : 0, came == largest_, content);
@@ -122,7 +128,7 @@ public:
 
     std::optional<page_end> end() const
     {
-        return judge(received_, [this](std::uint64_t at) { return name(at); });
+        return judge([this](std::uint64_t at) { return name(at); });
     }
 
 private:
@@ -138,7 +144,6 @@ private:
     detail::parameter page_param_{"page"};
     detail::parameter limit_param_{"limit"};
     std::uint64_t largest_ = 0; // page that came
-    std::uint64_t received_ = 0;
 };
 
 } // namespace headgate::paging

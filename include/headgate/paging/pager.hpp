@@ -148,6 +148,9 @@ private:
 /// - `join(position, records)`, called for each page in the order of the list when it is to be
 ///   delivered: how many of the first records were delivered before, or nothing if the list has
 ///   changed and is to be read again from where `next` goes on;
+/// - `may_overrun(requests)`, called first: how many requests may be in flight, and so go to what
+///   lies behind the end;
+/// - `reached()`: the end that is proved so far, where the caller's cap allows no more pages;
 /// - `is_ordered()`: whether pages are to be delivered in order even if the caller does not ask for
 ///   it;
 /// - `expected()`: how many records there are, if that is known;

@@ -90,9 +90,9 @@ public:
         return true;
     }
 
-    std::optional<position> rest(const position& where) const
+    std::optional<position> rest(const position& where)
     {
-        if constexpr (requires(const Pager& p) { p.rest(where.where()); })
+        if constexpr (requires(Pager& p) { p.rest(where.where()); })
             if (auto rest = of(where).rest(where.where()))
                 return position{where.list(), std::move(*rest)};
         return std::nullopt;
@@ -111,6 +111,13 @@ public:
             of(where).failed(where.where(), std::move(why));
         else
             parts_[where.list()].failure = std::move(why);
+    }
+
+    void may_overrun(std::size_t requests)
+    {
+        for (part& each : parts_)
+            if constexpr (requires { each.list.may_overrun(requests); })
+                each.list.may_overrun(requests);
     }
 
     std::optional<std::uint64_t> expected() const

@@ -96,13 +96,29 @@ TEST_CASE("a list of unknown end is read as fast as one with a total, and not fa
         list.tells_total = total;
         job its;
         its.answer = [&](const http::request& asked) { return std::optional{list.page(asked)}; };
-        CHECK(its.run(job::list().page_size(10), extract_options{}.max_in_flight(16)).complete());
+        const auto outcome =
+            its.run(job::list().page_size(10), extract_options{}.max_in_flight(16));
+        CHECK(outcome.complete());
         CHECK(its.ids().size() == 2000);
         CHECK(its.different() == 2000);
         CHECK(its.arrivals.size() <= 200 + 16);
         seconds[total ? 1 : 0] = support::seconds();
     }
     CHECK(seconds[0] <= 1.15 * seconds[1]);
+}
+
+TEST_CASE("an empty page in the midst of a list of unknown end is read over, however slow the limit")
+{
+    const bool fast_limit = GENERATE(true, false);
+    const table list{200};
+    job its{fast_limit ? fast : std::vector{limit::paced(1, 10s)}};
+    its.answer = [&](const http::request& asked) {
+        const bool hole = support::parameter(asked, "offset") == "100";
+        return std::optional{hole ? http::response{200, {}, R"({"results":[]})"} : list.page(asked)};
+    };
+    const auto outcome = its.run(job::list().page_size(10));
+    CHECK(outcome.complete());
+    CHECK(its.ids().size() == 190);
 }
 
 TEST_CASE("the end is the end at once, though a token is an hour away")

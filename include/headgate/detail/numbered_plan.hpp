@@ -52,12 +52,14 @@ public:
         if (!first_is_here_ || step_ == 0)
             return std::nullopt;
         if (!skipped_.empty() && *skipped_.begin() < limit()) {
+            if (waits_for_proof(*skipped_.begin()))
+                return std::nullopt;
             const span result{*skipped_.begin(), step_};
             skipped_.erase(skipped_.begin());
             ++outstanding_;
             return result;
         }
-        if (limit() != none || !more())
+        if (limit() != none || !more() || waits_for_proof(planned_))
             return std::nullopt;
         return give(planned_ == 0 ? first_step() : step_);
     }
@@ -65,8 +67,11 @@ public:
     /// Whether a span that was given out is still of use. If not, it may be given out again later.
     bool wanted(const span& which)
     {
-        if (which.begin < limit())
+        if (which.begin < limit() && !waits_for_proof(which.begin)) {
+            asked_for_.insert(which.begin);
             return true;
+        }
+        asked_for_.erase(which.begin);
         skipped_.insert(which.begin);
         --outstanding_;
         return false;
@@ -82,6 +87,7 @@ public:
         if (got == 0) {
             if (which.begin >= last_data_)
                 empty_.insert(which.begin);
+            asked_for_.erase(which.begin);
             return true;
         }
         if (const auto other = digests_.find(digest); other && *other != which.begin) {
@@ -106,8 +112,12 @@ public:
     /// Whether no span but the first was given out yet.
     bool is_at_first() const noexcept { return planned_ == first_step(); }
 
-    /// A span is done with, after its last `received`.
-    void done() noexcept { --outstanding_; }
+    /// The span that begins there is done with, after its last `received`.
+    void done(std::uint64_t begin)
+    {
+        --outstanding_;
+        asked_for_.erase(begin);
+    }
 
     /// The server says that it has no such span.
     void missing(const span& which)
@@ -185,6 +195,19 @@ private:
         return std::min({missing_from_, failed_from_, empty_from()});
     }
 
+    /// Whether a span behind an empty one is to wait, because another one behind that is asked for
+    /// and will tell whether it is the end. So no more is asked for behind the end than may be in
+    /// flight.
+    bool waits_for_proof(std::uint64_t begin) const
+    {
+        const std::uint64_t empty = first_empty();
+        if (empty >= begin || (total_ && empty < *total_))
+            return false;
+        const auto behind = asked_for_.upper_bound(empty);
+        return behind != asked_for_.end() &&
+               (*behind != begin || std::next(behind) != asked_for_.end());
+    }
+
     std::uint64_t first_empty() const { return empty_.empty() ? none : *empty_.begin(); }
 
     /// Where enough empty pages follow each other to be the end. A list that has had empty pages in
@@ -259,6 +282,7 @@ private:
     bool tail_is_full_ = false;
     std::set<std::uint64_t> empty_;   // behind the hindmost page with records
     std::set<std::uint64_t> skipped_; // given out and not asked for
+    std::set<std::uint64_t> asked_for_; // and not done with
     std::map<std::uint64_t, std::uint64_t> behind_; // what came behind a gap: begin, end
     std::optional<std::uint64_t> total_;
     std::optional<span> repetition_;

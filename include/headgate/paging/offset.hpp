@@ -195,7 +195,7 @@ public:
         const bool full = where.count() > 0 ? mine == where.count() : total_ && mine > *total_;
         if (!is_new(span(where), mine, full, content)) {
             if (!seam_)
-                plan_.done();
+                plan_.done(where.page_begin());
             return 0;
         }
         if (where.is_rest() && shared > 0 && seam_->key_of(content.list().front()) != tail_of(where)) {
@@ -219,7 +219,7 @@ public:
                 tails_[end] = seam_->key_of(content.list().back());
             rests_.insert_or_assign(where.begin(), where.rest(mine));
         } else if (!seam_) {
-            plan_.done();
+            plan_.done(where.page_begin());
         }
         received_ += seam_ ? 0 : mine;
         return kept{where.is_rest() ? shared : 0, mine + (where.is_rest() ? 0 : shared)};
@@ -246,7 +246,7 @@ public:
             return 0;
         if (where.reading() != reading())
             return records.size();
-        plan_.done();
+        plan_.done(where.page_begin());
         if (records.empty() && plan_.end() < where.begin())
             return 0; // behind the end there is no record before it either
         const detail::seam::verdict found = seam_->join(
@@ -302,7 +302,7 @@ private:
     void settle(const position& where) noexcept
     {
         if (!seam_ || !where.is_rest())
-            plan_.done();
+            plan_.done(where.page_begin());
     }
 
     /// How many records of the page before it a page begins with.

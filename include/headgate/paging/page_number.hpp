@@ -100,14 +100,14 @@ public:
     {
         if (!is_missing(span(where), response.status()))
             return false;
-        plan_.done();
+        plan_.done(where.index());
         return true;
     }
 
     void failed(const position& where, page_end why)
     {
         give_up(span(where), std::move(why));
-        plan_.done();
+        plan_.done(where.index());
     }
 
     kept received(const position& where, const page_content& content)
@@ -118,7 +118,7 @@ public:
         if (total_ && largest_ > 0)
             plan_.total(*total_ / largest_ + (*total_ % largest_ > 0 ? 1 : 0));
         const bool fresh = is_new(span(where), came > 0 ? 1 : 0, came == largest_, content);
-        plan_.done();
+        plan_.done(where.index());
         received_ += fresh ? came : 0;
         // Pages that come short leave records for more pages than the total has planned.
         if (total_ && received_ < *total_ && plan_.total() && plan_.end() >= *plan_.total())

@@ -93,7 +93,7 @@ public:
 
 private:
     static constexpr double least_share = 0.001;
-    static constexpr double first_patience = 200;
+    static constexpr double first_patience = 250;
     static constexpr double most_patience = 3200;
 
     struct knob {

@@ -10,8 +10,8 @@
 #include <headgate/detail/address_reach.hpp>
 #include <headgate/detail/bounds.hpp>
 #include <headgate/detail/origin_guard.hpp>
-#include <headgate/detail/page_order.hpp>
 #include <headgate/detail/page_parser.hpp>
+#include <headgate/detail/page_plan.hpp>
 #include <headgate/detail/page_wait.hpp>
 #include <headgate/detail/rate_control.hpp>
 #include <headgate/detail/retry_policy.hpp>
@@ -71,10 +71,19 @@ class extraction_run final
 
     using stall_watch_type = stall_watch<clock, typename Limiter::executor_type>;
 
-    struct task {
-        std::uint64_t index;
-        position where;
+    /// A page that is being fetched, or waits for those before it.
+    struct pending_page {
+        explicit pending_page(std::string name) : where{std::move(name)} {}
+
+        std::string where;
+        std::vector<nlohmann::json> records;
+        bool received = false;        ///< an answer was taken in for it
+        std::optional<position> rest; ///< what that answer left out
+        extraction::channel::place place;
     };
+
+    using plan_type = page_plan<Pager, pending_page>;
+    using task = typename plan_type::task;
 
     /// Why a try for a page came to nothing, and whether another may do better.
     class failure {
@@ -95,19 +104,16 @@ public:
         : extraction{limiter.get_executor(), options.max_in_flight()},
           client_{std::move(client)},
           limiter_{std::move(limiter)},
-          pager_{std::move(pager)},
+          plan_{std::move(pager), options.max_pages(), options.ordered(), options.max_in_flight()},
           parser_{options.records()},
           options_{options},
           control_{options, limiter_.limits()},
           renewing_{limiter_.get_executor(), limit::in_flight(1)},
           tasks_{limiter_.get_executor(), options.max_in_flight()},
-          pool_{limiter_.get_executor(), options.max_in_flight()},
-          ordered_{options.ordered() || must_be_ordered()}
+          pool_{limiter_.get_executor(), options.max_in_flight()}
     {
         if (options.unique())
             unique_.emplace(*options.unique(), options.unique_bytes());
-        if constexpr (requires { pager_.may_overrun(options.max_in_flight()); })
-            pager_.may_overrun(options.max_in_flight());
     }
 
     void start()
@@ -143,94 +149,23 @@ public:
         result.rate_share = control_.rate_share();
         result.in_flight_allowed = control_.in_flight();
         result.elapsed = (finished_ ? *finished_ : clock::now()) - started_;
-        if constexpr (requires { pager_.expected(); })
-            result.total = pager_.expected();
-        if constexpr (requires { pager_.rewinds(); })
-            result.rewinds = pager_.rewinds();
+        result.total = plan_.pager().expected();
+        result.rewinds = plan_.pager().rewinds();
         return result;
     }
 
 private:
-    bool must_be_ordered() const
-    {
-        if constexpr (requires { pager_.is_ordered(); })
-            return pager_.is_ordered();
-        return false;
-    }
-
     /// Moves what the pager knows to ask for into the queue, as far as there is room.
     void plan()
     {
         std::lock_guard lock{mutex_};
         call_off_waits();
-        for (;;) {
-            if (!planned_) {
-                std::optional<position> where = pager_.next();
-                if (!where)
-                    break;
-                planned_.emplace(task{next_index_++, std::move(*where)});
-            }
-            if (planned_->index >= options_.max_pages()) {
-                if (may_end_before(*planned_))
-                    return;
-                continue;
-            }
-            if (!tasks_.try_push(std::move(*planned_)))
-                return;
-            planned_.reset();
-        }
-        if (const std::optional<paging::page_end> end = pager_.end()) {
+        const auto push = [this](task&& next) { return tasks_.try_push(std::move(next)); };
+        if (const std::optional<paging::page_end> end = plan_.advance(push)) {
             note_locked(end->code(), end->reason());
             tasks_.close();
         }
     }
-
-    /// Whether the run is to wait, or to end, without a page that is above the cap. The pages before
-    /// it may yet show that there is no such page; it is forgotten then.
-    bool may_end_before(const task& above_the_cap)
-    {
-        if (!is_wanted_locked(above_the_cap)) {
-            forget_planned();
-            return false;
-        }
-        if (handed_over_ < next_index_ - 1)
-            return true;
-        if constexpr (requires { pager_.may_overrun(1); }) {
-            pager_.may_overrun(1); // no more than this is to be had to prove the end
-            if (!is_wanted_locked(above_the_cap)) {
-                forget_planned();
-                return false;
-            }
-        }
-        std::optional<paging::page_end> end;
-        if constexpr (requires { pager_.reached(); })
-            end = pager_.reached();
-        if (!end)
-            end = paging::page_end{outcome_code::page_cap,
-                                   "stopped after " + std::to_string(options_.max_pages()) +
-                                       " pages, the most allowed"};
-        note_locked(end->code(), end->reason());
-        tasks_.close();
-        return true;
-    }
-
-    void forget_planned()
-    {
-        planned_.reset();
-        --next_index_;
-    }
-
-    /// A page that is being fetched, or waits for those before it.
-    struct pending_page {
-        explicit pending_page(std::string name) : where{std::move(name)} {}
-
-        std::string where;
-        std::vector<nlohmann::json> records;
-        bool received = false;        ///< an answer was taken in for it
-        std::optional<position> rest; ///< what that answer left out
-        extraction::channel::place place;
-    };
-    using ordered_page = std::pair<task, pending_page>;
 
     /// What has been tried for a page.
     struct effort {
@@ -277,14 +212,7 @@ private:
     bool is_wanted(const task& what)
     {
         std::lock_guard lock{mutex_};
-        return is_wanted_locked(what);
-    }
-
-    bool is_wanted_locked(const task& what)
-    {
-        if constexpr (requires { pager_.wanted(what.where); })
-            return pager_.wanted(what.where);
-        return true;
+        return plan_.pager().wanted(what.where);
     }
 
     /// Whether a page came short, and is to be asked for the rest.
@@ -303,38 +231,17 @@ private:
         std::string wrong;
         {
             std::lock_guard lock{mutex_};
-            ++handed_over_;
+            const auto deliver = [this](const task& each, pending_page&& its) {
+                send(each, std::move(its));
+            };
             try {
-                if (!ordered_) {
-                    send(what, std::move(page));
-                } else {
-                    const std::uint64_t number = what.index;
-                    order_.add(number, ordered_page{std::move(what), std::move(page)});
-                    while (auto next = order_.next())
-                        join_and_send(next->first, std::move(next->second));
-                }
+                plan_.finish(std::move(what), std::move(page), deliver);
                 return;
             } catch (const std::exception& e) {
                 wrong = e.what();
             }
         }
         stop(outcome_code::page_failed, printable(wrong));
-    }
-
-    void join_and_send(const task& what, pending_page&& page)
-    {
-        if constexpr (requires { pager_.join(what.where, page.records); }) {
-            if (page.received) {
-                const auto repeated = pager_.join(what.where, page.records);
-                if (!repeated) { // all that was planned is void
-                    order_.skip_to(next_index_);
-                    planned_.reset();
-                    return;
-                }
-                paging::kept{*repeated, page.records.size() - *repeated}.apply(page.records);
-            }
-        }
-        send(what, std::move(page));
     }
 
     void send(const task& what, pending_page&& pending)
@@ -344,10 +251,8 @@ private:
         if (pending.records.empty())
             return;
         statistics_.records += pending.records.size();
-        std::size_t list = 0;
-        if constexpr (requires { pager_.list(what.where); })
-            list = pager_.list(what.where);
-        page result{what.index, std::move(pending.where), std::move(pending.records), list};
+        page result{what.index, std::move(pending.where), std::move(pending.records),
+                    plan_.pager().list(what.where)};
         pending.place.send(std::move(result));
     }
 
@@ -472,11 +377,10 @@ private:
 
     void call_off_waits()
     {
-        if constexpr (requires(const task& what) { pager_.wanted(what.where); })
-            waits_.for_each([this](page_wait<task>& each) {
-                if (each.task() && !pager_.wanted(each.task()->where))
-                    each.call_off();
-            });
+        waits_.for_each([this](page_wait<task>& each) {
+            if (each.task() && !plan_.pager().wanted(each.task()->where))
+                each.call_off();
+        });
     }
 
     /// Does what an answer says of the limit: others wait, or the limits change. True if it says
@@ -569,13 +473,13 @@ private:
             std::optional<http::request> result;
             {
                 std::lock_guard lock{mutex_};
-                result.emplace(so_far.moved ? *so_far.moved : pager_.request(what.where));
+                result.emplace(so_far.moved ? *so_far.moved : plan_.pager().request(what.where));
             }
             if (reach_.is_public() && !options_.allow_private_addresses())
                 result->public_only(true);
             std::lock_guard lock{preparing_};
             so_far.credentials = credentials_;
-            const origin_guard* guard = guard_of(what);
+            const origin_guard* guard = plan_.pager().guard(what.where);
             if (options_.prepare() && (!guard || guard->is_home(result->url())))
                 options_.prepare()(*result);
             return std::move(*result);
@@ -594,12 +498,11 @@ private:
                 return std::nullopt;
             parsed_page parsed = parser_.parse(response);
             std::lock_guard lock{mutex_};
-            const paging::kept mine = pager_.received(
+            const paging::kept mine = plan_.pager().received(
                 what.where, paging::page_content{base, response, parsed.document,
                                                  parser_.records(), parsed.records});
             mine.apply(parsed.records);
-            if constexpr (requires { pager_.rest(what.where); })
-                page.rest = pager_.rest(what.where);
+            page.rest = plan_.pager().rest(what.where);
             control_.retries().succeeded(sent);
             if (stall_watch_)
                 stall_watch_->progress(clock::now());
@@ -626,9 +529,7 @@ private:
     bool is_refused_page(const task& what, const http::response& response)
     {
         std::lock_guard lock{mutex_};
-        if constexpr (requires { pager_.refused(what.where, response); })
-            return pager_.refused(what.where, response);
-        return false;
+        return plan_.pager().refused(what.where, response);
     }
 
     /// Whether the page is elsewhere on the same server, and to be asked for there. Each hop pays a
@@ -637,7 +538,7 @@ private:
                            effort& so_far)
     {
         const auto target = response.header("Location");
-        const origin_guard* guard = guard_of(what);
+        const origin_guard* guard = plan_.pager().guard(what.where);
         if (!target || !guard || !is_redirect(response.status(), guard->list().method()))
             return false;
         if (++so_far.redirects > most_redirects)
@@ -654,28 +555,19 @@ private:
                (method == "GET" && (status == 301 || status == 302 || status == 303));
     }
 
-    const origin_guard* guard_of(const task& what) const
-    {
-        if constexpr (requires { pager_.guard(what.where); })
-            return &pager_.guard(what.where);
-        else if constexpr (requires { pager_.guard(); })
-            return &pager_.guard();
-        else
-            return static_cast<void>(what), nullptr;
-    }
-
     /// A page cannot be had. If the pager can do with that the run goes on, else it ends.
     void give_up(const task& what, const failure& why, unsigned tries)
     {
         const std::string after =
             tries > 0 ? " (after " + std::to_string(tries + 1) + " tries)" : std::string{};
-        paging::page_end end{why.code, name(what) + printable(why.reason) + after};
-        if constexpr (requires { pager_.failed(what.where, end); }) {
+        const paging::page_end end{why.code, name(what) + printable(why.reason) + after};
+        bool goes_on = false;
+        {
             std::lock_guard lock{mutex_};
-            pager_.failed(what.where, std::move(end));
-        } else {
-            stop(end.code(), end.reason());
+            goes_on = plan_.pager().failed(what.where, end);
         }
+        if (!goes_on)
+            stop(end.code(), end.reason());
     }
 
     [[noreturn]] void page_failed(const task& what, const std::string& reason, unsigned tries)
@@ -688,7 +580,7 @@ private:
     std::string name_of(const task& what) const
     {
         std::lock_guard lock{mutex_};
-        return pager_.describe(what.where);
+        return plan_.pager().describe(what.where);
     }
 
     std::string name(const task& what) const
@@ -747,7 +639,7 @@ private:
     Client client_;
     Limiter limiter_;
     mutable std::mutex mutex_;
-    Pager pager_;
+    plan_type plan_;
     const page_parser parser_;
     const extract_options options_;
     rate_control control_;
@@ -758,14 +650,9 @@ private:
     worker_pool pool_;
     std::shared_ptr<stall_watch_type> stall_watch_;
 
-    std::optional<task> planned_;
-    const bool ordered_;
-    page_order<ordered_page> order_;
     std::optional<unique_records> unique_;
     address_reach reach_;
     intrusive_list<page_wait<task>> waits_;
-    std::uint64_t next_index_ = 0;
-    std::uint64_t handed_over_ = 0; // of those before it
     outcome outcome_;
     extract_statistics statistics_;
     const typename clock::time_point started_ = clock::now();

@@ -206,9 +206,10 @@ inline std::optional<arguments> parse_arguments(int argc, char* argv[])
         ->check(CLI::IsMember({"paced", "window", "bucket"}))
         ->capture_default_str();
     app.add_option("--burst", burst, "Size of the bucket")->check(CLI::PositiveNumber);
-    app.add_option("--paginate", result.paginate,
-                   "Style of paging: by offset, page number, cursor, the next page's URL in the body "
-                   "or in the Link header, or the last record's key")
+    app.add_option(
+           "--paginate", result.paginate,
+           "Style of paging: by offset, page number, cursor, the next page's URL in the body "
+           "or in the Link header, or the last record's key")
         ->check(CLI::IsMember({"offset", "page", "cursor", "next", "link", "keyset"}))
         ->capture_default_str();
     add_style_options(app, result);

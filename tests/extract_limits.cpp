@@ -198,8 +198,8 @@ TEST_CASE("a limit that the server tells is kept if it is tighter, or trusted")
             "{\"count\":200,\"results\":[" + (id < 200 ? std::to_string(id) : "") + "]}"}};
     });
     CHECK(its.run(extract_options{}.trust_server(trusted)).complete());
-    const double rate = static_cast<double>(its.arrivals.size() - 1) /
-                        (its.arrivals.back() - its.arrivals.front());
+    const double rate =
+        static_cast<double>(its.arrivals.size() - 1) / (its.arrivals.back() - its.arrivals.front());
     const double expected = tighter ? 5 : trusted ? 20 : 10;
     CHECK(rate < expected * 1.02);
     CHECK(rate > expected * 0.97);

@@ -107,14 +107,16 @@ TEST_CASE("a list of unknown end is read as fast as one with a total, and not fa
     CHECK(seconds[0] <= 1.15 * seconds[1]);
 }
 
-TEST_CASE("an empty page in the midst of a list of unknown end is read over, however slow the limit")
+TEST_CASE(
+    "an empty page in the midst of a list of unknown end is read over, however slow the limit")
 {
     const bool fast_limit = GENERATE(true, false);
     const table list{200};
     job its{fast_limit ? fast : std::vector{limit::paced(1, 10s)}};
     its.answer = [&](const http::request& asked) {
         const bool hole = support::parameter(asked, "offset") == "100";
-        return std::optional{hole ? http::response{200, {}, R"({"results":[]})"} : list.page(asked)};
+        return std::optional{hole ? http::response{200, {}, R"({"results":[]})"}
+                                  : list.page(asked)};
     };
     const auto outcome = its.run(job::list().page_size(10));
     CHECK(outcome.complete());

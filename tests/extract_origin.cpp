@@ -75,9 +75,9 @@ TEST_CASE("a redirect on the same server is followed, and each hop pays a token"
 
 TEST_CASE("a redirect to another server is refused before there is a request")
 {
-    const std::string target = GENERATE(as<std::string>{}, "http://evil.test/", "//evil.test/x",
-                                        "https://api.test/list", "http://api.test:81/",
-                                        "http://169.254.169.254/", "file:///etc/passwd");
+    const std::string target =
+        GENERATE(as<std::string>{}, "http://evil.test/", "//evil.test/x", "https://api.test/list",
+                 "http://api.test:81/", "http://169.254.169.254/", "file:///etc/passwd");
     job its;
     its.script({redirect(302, target)});
     const auto outcome = its.run(paging::cursor{list()});
@@ -163,8 +163,8 @@ TEST_CASE("JSON without bounds is an error with a name, and leaves the other pag
 TEST_CASE("no content and null are an empty page")
 {
     job its;
-    its.script({page(R"({"results":[{"id":1}],"next":"a"})"), page(R"({"results":null,"next":"b"})"),
-                http::response{204}});
+    its.script({page(R"({"results":[{"id":1}],"next":"a"})"),
+                page(R"({"results":null,"next":"b"})"), http::response{204}});
     CHECK(its.run(paging::cursor{list()}).complete());
     CHECK(its.got.size() == 1);
 }

@@ -154,7 +154,7 @@ TEST_CASE("a failure that passes costs a retry and no record")
     CHECK(std::set<int>(job.ids.begin(), job.ids.end()).size() == 100);
     CHECK(job.ids.size() == 100);
     CHECK(job.statistics.retries == 2);
-    CHECK(job.statistics.requests == 13); // a full page at the end is no proof that it is
+    CHECK(job.statistics.requests == 13);         // a full page at the end is no proof that it is
     CHECK(job.limiter.statistics().tokens == 13); // each try has paid
 }
 

@@ -1,7 +1,7 @@
 // What the test suites of other limiters ask of them (aiolimiter, governor, leaky-bucket, p-queue,
-// uber-go, Guava, resilience4j, folly, userver, redis-cell, tower), asked of this one. Where another
-// has it that a late, small acquire overtakes, or that a wait that was given up has cost something,
-// the opposite is asserted.
+// uber-go, Guava, resilience4j, folly, userver, redis-cell, tower), asked of this one. Where
+// another has it that a late, small acquire overtakes, or that a wait that was given up has cost
+// something, the opposite is asserted.
 #include <headgate/async_limiter.hpp>
 
 #include "support/run.hpp"
@@ -307,7 +307,7 @@ TEST_CASE("tower: in flight")
     held.pop_front(); // answered
     its.wait(1s);
     CHECK(order == std::vector{0, 1}); // one for each that ends
-    held.clear(); // dropped
+    held.clear();                      // dropped
     its.wait(1s);
     CHECK(order == std::vector{0, 1, 2});
 }

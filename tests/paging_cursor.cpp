@@ -24,8 +24,7 @@ struct script {
     http::response operator()(const http::request& asked) const
     {
         const auto found = bodies.find(support::parameter(asked, "cursor"));
-        return found == bodies.end() ? http::response{400}
-                                     : http::response{200, {}, found->second};
+        return found == bodies.end() ? http::response{400} : http::response{200, {}, found->second};
     }
 };
 
@@ -44,13 +43,12 @@ struct job {
 
 TEST_CASE("a cursor leads from page to page to the end")
 {
-    const std::string last = GENERATE(R"({"results":[{"id":3}],"next":null})",
-                                      R"({"results":[{"id":3}],"next":""})",
-                                      R"({"results":[{"id":3}],"next":false})",
-                                      R"({"results":[{"id":3}]})");
+    const std::string last =
+        GENERATE(R"({"results":[{"id":3}],"next":null})", R"({"results":[{"id":3}],"next":""})",
+                 R"({"results":[{"id":3}],"next":false})", R"({"results":[{"id":3}]})");
     job read{{{"", R"({"results":[{"id":1},{"id":2}],"next":"a"})"},
-               {"a", R"({"results":[],"next":"b"})"}, // empty is not the end
-               {"b", last}}};
+              {"a", R"({"results":[],"next":"b"})"}, // empty is not the end
+              {"b", last}}};
     REQUIRE(read.end);
     CHECK(read.end->code() == outcome_code::complete);
     CHECK(read.end->reason() == "no /next");
@@ -72,7 +70,7 @@ TEST_CASE("a cursor goes back as it came")
     }));
     CAPTURE(written);
     job read{{{"", R"({"results":[1],"next":)" + written + "}"},
-               {sent, R"({"results":[2],"next":null})"}}};
+              {sent, R"({"results":[2],"next":null})"}}};
     REQUIRE(read.end);
     INFO(read.end->reason());
     CHECK(read.end->code() == outcome_code::complete);
@@ -82,18 +80,18 @@ TEST_CASE("a cursor goes back as it came")
 TEST_CASE("cursors that lead in a circle are a loop, and nothing is delivered twice")
 {
     job at_once{{{"", R"({"results":[{"id":1}],"next":"a"})"},
-                  {"a", R"({"results":[{"id":2}],"next":"a"})"}}};
+                 {"a", R"({"results":[{"id":2}],"next":"a"})"}}};
     CHECK(at_once.end->code() == outcome_code::loop);
     CHECK(at_once.reader.got.size() == 2);
     job cycle{{{"", R"({"results":[{"id":1}],"next":"a"})"},
-                {"a", R"({"results":[{"id":2}],"next":"b"})"},
-                {"b", R"({"results":[{"id":3}],"next":"a"})"}}};
+               {"a", R"({"results":[{"id":2}],"next":"b"})"},
+               {"b", R"({"results":[{"id":3}],"next":"a"})"}}};
     CHECK(cycle.end->code() == outcome_code::loop);
     CHECK(cycle.reader.got.size() == 3);
     CHECK(cycle.reader.requests == 3);
     job to_first{{{"", R"({"results":[{"id":1}],"next":"b"})"},
-                   {"b", R"({"results":[{"id":2}],"next":"a"})"},
-                   {"a", R"({"results":[{"id":1}],"next":"b"})"}}};
+                  {"b", R"({"results":[{"id":2}],"next":"a"})"},
+                  {"a", R"({"results":[{"id":1}],"next":"b"})"}}};
     CHECK(to_first.end->code() == outcome_code::loop);
     CHECK(to_first.reader.got.size() == 2);
 }
@@ -102,11 +100,12 @@ TEST_CASE("a cursor that changes while the pages do not is a loop")
 {
     int nonce = 0;
     cursor pager{list()};
-    support::paged<cursor> reader{pager, [&](const http::request&) {
-        const std::string id = std::to_string(nonce % 3), next = std::to_string(++nonce);
-        return http::response{200, {}, R"({"results":[{"id":)" + id + R"(}],"next":")" + next +
-                                           "\"}"};
-    }};
+    support::paged<cursor> reader{
+        pager, [&](const http::request&) {
+            const std::string id = std::to_string(nonce % 3), next = std::to_string(++nonce);
+            return http::response{
+                200, {}, R"({"results":[{"id":)" + id + R"(}],"next":")" + next + "\"}"};
+        }};
     CHECK(reader.run()->code() == outcome_code::loop);
     CHECK(reader.got.size() == 3);
     CHECK(reader.requests == 4);
@@ -116,9 +115,11 @@ TEST_CASE("empty pages for ever are told")
 {
     int nonce = 0;
     cursor pager{list()};
-    support::paged<cursor> reader{pager, [&](const http::request&) {
-        return http::response{200, {}, R"({"results":[],"next":)" + std::to_string(++nonce) + "}"};
-    }};
+    support::paged<cursor> reader{
+        pager, [&](const http::request&) {
+            return http::response{
+                200, {}, R"({"results":[],"next":)" + std::to_string(++nonce) + "}"};
+        }};
     CHECK(reader.run()->code() == outcome_code::empty_run);
     CHECK(reader.requests == 1001);
 }
@@ -127,14 +128,15 @@ TEST_CASE("a cursor in a header, and a field that says whether there is more")
 {
     cursor in_header{list()};
     in_header.in_header("X-Next");
-    support::paged<cursor> reader{in_header, [](const http::request& asked) {
-        const bool first = support::parameter(asked, "cursor").empty();
-        return http::response{200, {{first ? "x-next" : "x-other", "b"}}, R"({"results":[1]})"};
-    }};
+    support::paged<cursor> reader{
+        in_header, [](const http::request& asked) {
+            const bool first = support::parameter(asked, "cursor").empty();
+            return http::response{200, {{first ? "x-next" : "x-other", "b"}}, R"({"results":[1]})"};
+        }};
     CHECK(reader.run()->reason() == "no X-Next");
     CHECK(reader.got.size() == 2);
     job more{{{"", R"({"results":[1],"next":"a","more":true})"},
-               {"a", R"({"results":[2],"next":"b","more":false})"}},
+              {"a", R"({"results":[2],"next":"b","more":false})"}},
              cursor{list()}.more("/more")};
     CHECK(more.end->code() == outcome_code::complete);
     CHECK(more.reader.got.size() == 2);
@@ -164,22 +166,25 @@ TEST_CASE("a cursor that has expired is told, or the list read on from the last 
     CHECK(told.end->reason().find("status 400") != std::string::npos);
 
     cursor pager{cursor{list()}.restart_from("/id", "since")};
-    support::paged<cursor> reader{pager, [&](const http::request& asked) {
-        const std::string since = support::parameter(asked, "since");
-        if (since == "2") // the boundary comes again
-            return http::response{200, {}, R"({"results":[{"id":2},{"id":3}],"next":"b"})"};
-        if (since == "3")
-            return http::response{200, {}, R"({"results":[{"id":4}],"next":null})"};
-        return server(asked);
-    }};
+    support::paged<cursor> reader{
+        pager, [&](const http::request& asked) {
+            const std::string since = support::parameter(asked, "since");
+            if (since == "2") // the boundary comes again
+                return http::response{200, {}, R"({"results":[{"id":2},{"id":3}],"next":"b"})"};
+            if (since == "3")
+                return http::response{200, {}, R"({"results":[{"id":4}],"next":null})"};
+            return server(asked);
+        }};
     CHECK(reader.run()->code() == outcome_code::complete);
     REQUIRE(reader.got.size() == 4);
     CHECK(reader.got.back().at("id") == 4);
 
     cursor stuck{cursor{list()}.restart_from("/id", "since")};
     support::paged<cursor> never{stuck, [&](const http::request& asked) {
-        return support::parameter(asked, "since").empty() ? server(asked) : http::response{400};
-    }};
+                                     return support::parameter(asked, "since").empty()
+                                                ? server(asked)
+                                                : http::response{400};
+                                 }};
     CHECK_THROWS(never.run()); // the restart itself is refused: a page that cannot be had
 }
 

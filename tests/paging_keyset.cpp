@@ -23,9 +23,8 @@ struct table_api {
         const std::string since = support::parameter(asked, "since");
         nlohmann::json body{{"results", nlohmann::json::array()}};
         for (const auto& [time, id] : rows)
-            if (body["results"].size() < size &&
-                (since.empty() || time > std::stoi(since) ||
-                 (inclusive && time == std::stoi(since))))
+            if (body["results"].size() < size && (since.empty() || time > std::stoi(since) ||
+                                                  (inclusive && time == std::stoi(since))))
                 body["results"].push_back({{"time", time}, {"id", id}});
         return http::response{200, {}, body.dump()};
     }
@@ -64,13 +63,16 @@ TEST_CASE("keyset: keys of any length, and several")
     keyset pager{http::request{"http://h/list"}, "/id", "after"};
     pager.page_size(2, "n").then_by("/meta/at", "at");
     std::vector<std::string> asked;
-    support::paged<keyset> reader{pager, [&](const http::request& request) {
-        asked.push_back(request.url().query());
-        return http::response{
-            200, {},
-            asked.size() > 1 ? R"({"results":[]})"
-                             : R"({"results":[{"id":18446744073709551617,"meta":{"at":"x/y"}}]})"};
-    }};
+    support::paged<keyset> reader{
+        pager, [&](const http::request& request) {
+            asked.push_back(request.url().query());
+            return http::response{
+                200,
+                {},
+                asked.size() > 1
+                    ? R"({"results":[]})"
+                    : R"({"results":[{"id":18446744073709551617,"meta":{"at":"x/y"}}]})"};
+        }};
     CHECK(reader.run()->code() == outcome_code::complete);
     CHECK(asked.back() == "n=2&after=18446744073709551617&at=x%2Fy");
 }
@@ -78,9 +80,10 @@ TEST_CASE("keyset: keys of any length, and several")
 TEST_CASE("keyset: a record without its key is an error")
 {
     keyset pager{http::request{"http://h/list"}, "/id", "after"};
-    support::paged<keyset> reader{pager, [](const http::request&) {
-        return http::response{200, {}, R"({"results":[{"name":"x"}]})"};
-    }};
+    support::paged<keyset> reader{
+        pager, [](const http::request&) {
+            return http::response{200, {}, R"({"results":[{"name":"x"}]})"};
+        }};
     CHECK_THROWS_WITH(reader.run(), "the last record has no /id");
     CHECK_THROWS_AS(keyset(http::request{"http://h/"}, "id", "after"), std::invalid_argument);
 }

@@ -34,13 +34,15 @@ std::string body(int id, const std::string& token)
 TEST_CASE("a style of paging in ten lines")
 {
     paging::next_request pager{list, by_token};
-    support::paged<paging::next_request> reader{pager, [](const http::request& asked) {
-        const std::string token = support::parameter(asked, "token");
-        return http::response{200, {},
-                              token.empty()  ? body(1, "\"a\"")
-                              : token == "a" ? body(2, "\"b\"")
-                                             : body(3, "null")};
-    }};
+    support::paged<paging::next_request> reader{
+        pager, [](const http::request& asked) {
+            const std::string token = support::parameter(asked, "token");
+            return http::response{200,
+                                  {},
+                                  token.empty()  ? body(1, "\"a\"")
+                                  : token == "a" ? body(2, "\"b\"")
+                                                 : body(3, "null")};
+        }};
     const auto end = reader.run();
     CHECK(end->code() == outcome_code::complete);
     CHECK(reader.got.size() == 3);
@@ -49,9 +51,10 @@ TEST_CASE("a style of paging in ten lines")
 TEST_CASE("a style of one's own is kept from loops and from other origins")
 {
     paging::next_request loops{list, by_token};
-    support::paged<paging::next_request> reader{loops, [n = 0](const http::request&) mutable {
-        return http::response{200, {}, body(++n, "\"a\"")};
-    }};
+    support::paged<paging::next_request> reader{
+        loops, [n = 0](const http::request&) mutable {
+            return http::response{200, {}, body(++n, "\"a\"")};
+        }};
     CHECK(reader.run()->code() == outcome_code::loop);
     CHECK(reader.got.size() == 2);
 
@@ -59,15 +62,16 @@ TEST_CASE("a style of one's own is kept from loops and from other origins")
         return http::request{"http://elsewhere/"};
     };
     paging::next_request refused{list, away};
-    support::paged<paging::next_request> one{
-        refused, [](const http::request&) { return http::response{200, {}, body(1, "1")}; }};
+    support::paged<paging::next_request> one{refused, [](const http::request&) {
+                                                 return http::response{200, {}, body(1, "1")};
+                                             }};
     CHECK(one.run()->code() == outcome_code::foreign_origin);
     CHECK(one.got.size() == 1);
     paging::next_request allowed{list, away};
     allowed.allow_origin("http://elsewhere");
     support::paged<paging::next_request> two{allowed, [n = 0](const http::request&) mutable {
-        return http::response{200, {}, body(++n, "1")};
-    }};
+                                                 return http::response{200, {}, body(++n, "1")};
+                                             }};
     CHECK(two.run()->code() == outcome_code::loop);
     CHECK(two.got.size() == 2);
 }

@@ -24,15 +24,16 @@ struct two_pages {
 
     std::optional<headgate::paging::page_end> read(next_url pager, bool in_link = false)
     {
-        support::paged<next_url> reader{pager, [&](const http::request& request) {
-            asked.push_back(request);
-            if (asked.size() > 1)
-                return http::response{200, {}, R"({"results":[{"id":2}]})"};
-            if (in_link)
-                return http::response{200, {{"Link", next}}, R"({"results":[{"id":1}]})"};
-            const nlohmann::json body{{"results", {{{"id", 1}}}}, {"next", next}};
-            return http::response{200, {}, body.dump()};
-        }};
+        support::paged<next_url> reader{
+            pager, [&](const http::request& request) {
+                asked.push_back(request);
+                if (asked.size() > 1)
+                    return http::response{200, {}, R"({"results":[{"id":2}]})"};
+                if (in_link)
+                    return http::response{200, {{"Link", next}}, R"({"results":[{"id":1}]})"};
+                const nlohmann::json body{{"results", {{{"id", 1}}}}, {"next", next}};
+                return http::response{200, {}, body.dump()};
+            }};
         return reader.run();
     }
 };
@@ -73,8 +74,9 @@ TEST_CASE("what leads elsewhere is refused before there is a request")
         "http://other@api.test/", "http://user:pw@evil.test/", "file:///etc/passwd",
         "FILE:///etc/passwd", "gopher://api.test/", "ftp://api.test/", "javascript:alert(1)",
         "http://169.254.169.254/latest/meta-data", "http://[::1]/", "http://api.test.evil.test/",
-        "http://api.test\\@evil.test/", "\\\\evil.test\\x", "http:\\\\evil.test", "http:///evil.test",
-        "http://api.test:80@evil.test:80/", "http://evil.test\t/", "http://api.test#@evil.test/x y");
+        "http://api.test\\@evil.test/", "\\\\evil.test\\x", "http:\\\\evil.test",
+        "http:///evil.test", "http://api.test:80@evil.test:80/", "http://evil.test\t/",
+        "http://api.test#@evil.test/x y");
     CAPTURE(next);
     two_pages server{next};
     const auto end = server.read(next_url{list()});

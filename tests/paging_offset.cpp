@@ -188,13 +188,14 @@ TEST_CASE("a copy of the last or the first page is the end")
     api server{230};
     server.tells_total = total;
     offset pager = list(50);
-    support::paged<offset> reader{pager, [&](const http::request& asked) {
-        const std::uint64_t begin = std::stoull(support::parameter(asked, "offset"));
-        http::request other{asked};
-        http::url url{asked.url()};
-        url.set_query("offset", begin < 230 ? std::to_string(begin) : last ? "200" : "0");
-        return server.answer(other.url(std::move(url)));
-    }};
+    support::paged<offset> reader{
+        pager, [&](const http::request& asked) {
+            const std::uint64_t begin = std::stoull(support::parameter(asked, "offset"));
+            http::request other{asked};
+            http::url url{asked.url()};
+            url.set_query("offset", begin < 230 ? std::to_string(begin) : last ? "200" : "0");
+            return server.answer(other.url(std::move(url)));
+        }};
     reader.shuffled = GENERATE(true, false);
     const auto end = reader.run();
     CAPTURE(last, total, end->reason());
@@ -206,11 +207,11 @@ TEST_CASE("a server that gives the same page whatever it is asked for is a loop"
 {
     offset pager = list(GENERATE(0u, 50u, 500u));
     support::paged<offset> reader{pager, [&](const http::request&) {
-        api server{1000};
-        server.tells_total = false;
-        http::url url{"http://h/?offset=0&limit=50"};
-        return server.answer(http::request{std::move(url)});
-    }};
+                                      api server{1000};
+                                      server.tells_total = false;
+                                      http::url url{"http://h/?offset=0&limit=50"};
+                                      return server.answer(http::request{std::move(url)});
+                                  }};
     CHECK(reader.run()->code() == outcome_code::loop);
     CHECK(reader.got.size() == 50);
 }
@@ -218,10 +219,11 @@ TEST_CASE("a server that gives the same page whatever it is asked for is a loop"
 TEST_CASE("the same numbers twice are not taken for a copy and the end")
 {
     offset pager = list(2);
-    support::paged<offset> reader{pager, [&](const http::request& asked) {
-        const bool end = std::stoull(support::parameter(asked, "offset")) >= 8;
-        return http::response{200, {}, end ? R"({"results":[]})" : R"({"results":[5,5]})"};
-    }};
+    support::paged<offset> reader{
+        pager, [&](const http::request& asked) {
+            const bool end = std::stoull(support::parameter(asked, "offset")) >= 8;
+            return http::response{200, {}, end ? R"({"results":[]})" : R"({"results":[5,5]})"};
+        }};
     CHECK(reader.run()->code() == outcome_code::loop); // cannot be told, so it is not complete
 }
 

@@ -27,7 +27,8 @@ struct api {
     {
         std::uint64_t page = std::stoull(support::parameter(asked, "page")) - 1;
         const std::string limit = support::parameter(asked, "limit");
-        const std::uint64_t size = std::min<std::uint64_t>(limit.empty() ? 50 : std::stoull(limit), largest_page);
+        const std::uint64_t size =
+            std::min<std::uint64_t>(limit.empty() ? 50 : std::stoull(limit), largest_page);
         if (page > 0 && page * size >= records && past_end != 200)
             return http::response{past_end};
         if (clamp_to > 0)

@@ -56,11 +56,12 @@ public:
     }
     bool ordered() const noexcept { return ordered_; }
 
-    /// Drops records whose key, where `pointer` says, has come before. Keys are remembered in at most
-    /// `most_bytes`, the newest; `extract_statistics::duplicates` counts what was dropped. A record
-    /// without a key is a failure of its page.
+    /// Drops records whose key, where `pointer` says, has come before. Keys are remembered in at
+    /// most `most_bytes`, the newest; `extract_statistics::duplicates` counts what was dropped. A
+    /// record without a key is a failure of its page.
     /// @throws std::invalid_argument if it is not a JSON Pointer.
-    extract_options& unique(const std::string& pointer, std::size_t most_bytes = std::size_t{64} << 20)
+    extract_options& unique(const std::string& pointer,
+                            std::size_t most_bytes = std::size_t{64} << 20)
     {
         unique_ = detail::parse_json_pointer(pointer);
         unique_bytes_ = most_bytes;

@@ -20,8 +20,8 @@ public:
     {
     }
 
-    /// In which order it was asked for, from 0. Pages come as they arrive, not in this order, unless
-    /// `extract_options::ordered` asks for it.
+    /// In which order it was asked for, from 0. Pages come as they arrive, not in this order,
+    /// unless `extract_options::ordered` asks for it.
     std::uint64_t index() const noexcept { return index_; }
 
     /// Its place in the list, for messages: "offset 200".

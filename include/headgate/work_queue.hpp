@@ -101,8 +101,7 @@ public:
     /// Puts the item in if there is room and nobody waits to; never suspends.
     /// @return whether it did; if not, `item` is untouched. Always false after `close`.
     bool try_push(T&& item) { return core_->try_push(std::move(item)); }
-    bool try_push(const T& item)
-        requires std::copy_constructible<T>
+    bool try_push(const T& item) requires std::copy_constructible<T>
     {
         return core_->try_push(T(item));
     }

@@ -129,8 +129,8 @@ public:
     /// terminal and partial: all workers get a terminal cancellation, the operation completes when
     /// the last has ended
     template <class Work, asio::completion_token_for<void(std::exception_ptr)> Token>
-        requires std::is_invocable_r_v<asio::awaitable<void>, Work&, worker>
-    auto async_run(Work work, Token&& token)
+    requires std::is_invocable_r_v<asio::awaitable<void>, Work&, worker> auto
+    async_run(Work work, Token&& token)
     {
         using initiate = detail::initiate_wait<detail::run_waiter, detail::pool_core>;
         // A function object in shared storage, because std::function wants to copy it.

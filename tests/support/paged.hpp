@@ -18,7 +18,8 @@
 
 namespace support {
 
-/// Runs a pager as an extraction does, against a server that is a function; in any order if told so.
+/// Runs a pager as an extraction does, against a server that is a function; in any order if told
+/// so.
 template <class Pager>
 class paged {
 public:
@@ -82,8 +83,8 @@ private:
             nlohmann::json document = nlohmann::json::parse(response.body());
             std::vector<nlohmann::json> records =
                 document.at(records_).template get<std::vector<nlohmann::json>>();
-            const headgate::paging::kept mine = pager_.received(
-                where, {request.url(), response, document, records_, records});
+            const headgate::paging::kept mine =
+                pager_.received(where, {request.url(), response, document, records_, records});
             mine.apply(records);
             got.insert(got.end(), records.begin(), records.end());
             if constexpr (requires { pager_.rest(where); }) {

@@ -27,7 +27,8 @@ public:
 
     adaptive_limits(std::vector<limit> limits, std::size_t most_in_flight)
         : limits_{std::move(limits)},
-          in_flight_{1, static_cast<double>(most_in_flight), std::min<double>(2, static_cast<double>(most_in_flight))},
+          in_flight_{1, static_cast<double>(most_in_flight),
+                     std::min<double>(2, static_cast<double>(most_in_flight))},
           rate_{least_share, 1, 1}
     {
         in_flight_.doubling = true;
@@ -86,7 +87,8 @@ public:
             if (in_flight_.go_on(reached, in_flight_.doubling ? in_flight_.value : 1))
                 return true;
         }
-        if (!in_flight_.is_tried() && rate_.round_is_over(std::max(10.0, rate_round_ * rate_.value)))
+        if (!in_flight_.is_tried() &&
+            rate_.round_is_over(std::max(10.0, rate_round_ * rate_.value)))
             return rate_.go_on(true, std::max(0.01, rate_.value * rate_.stride));
         return false;
     }

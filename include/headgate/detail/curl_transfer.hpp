@@ -109,7 +109,10 @@ public:
     {
         return request.method() + ' ' + request.url().without_credentials();
     }
-    std::string name() const { return name(*request_); }
+    std::string name() const
+    {
+        return name(*request_);
+    }
 
 private:
     template <class Value>
@@ -191,9 +194,10 @@ private:
         return result;
     }
 
-    /// Called before the request is sent. Refuses an address that it may not go to over a connection
-    /// that was made before, for another request; and a second time: libcurl sends a request again
-    /// by itself when a connection turns out to be dead, but each request has to pay a token.
+    /// Called before the request is sent. Refuses an address that it may not go to over a
+    /// connection that was made before, for another request; and a second time: libcurl sends a
+    /// request again by itself when a connection turns out to be dead, but each request has to pay
+    /// a token.
     static int on_connected(void* self, char* address, char*, int, int) noexcept
     {
         auto& transfer = *static_cast<curl_transfer*>(self);

@@ -41,8 +41,7 @@ public:
             path_.back().token += c == '~' ? "~0" : c == '/' ? "~1" : std::string(1, c);
         return true;
     }
-    bool parse_error(std::size_t, const std::string&,
-                     const nlohmann::detail::exception&) override
+    bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception&) override
     {
         return false;
     }

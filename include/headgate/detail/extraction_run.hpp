@@ -2,13 +2,13 @@
 #define HEADGATE_DETAIL_EXTRACTION_RUN_HPP
 
 #include <headgate/async_limiter.hpp>
+#include <headgate/detail/address_reach.hpp>
 #include <headgate/detail/asio.hpp>
+#include <headgate/detail/bounds.hpp>
 #include <headgate/detail/clock_timer.hpp>
 #include <headgate/detail/extraction.hpp>
 #include <headgate/detail/flight.hpp>
 #include <headgate/detail/intrusive_list.hpp>
-#include <headgate/detail/address_reach.hpp>
-#include <headgate/detail/bounds.hpp>
 #include <headgate/detail/origin_guard.hpp>
 #include <headgate/detail/page_parser.hpp>
 #include <headgate/detail/page_plan.hpp>
@@ -123,11 +123,11 @@ public:
             limiter_.set_limits(*limits);
         auto self = this->shared_from_this();
         if (const auto longest = options_.stall_after()) {
-            stall_watch_ = std::make_shared<stall_watch_type>(
-                limiter_.get_executor(), *longest, [weak = this->weak_from_this()] {
-                    if (const auto run = weak.lock())
-                        run->stalled();
-                });
+            stall_watch_ = std::make_shared<stall_watch_type>(limiter_.get_executor(), *longest,
+                                                              [weak = this->weak_from_this()] {
+                                                                  if (const auto run = weak.lock())
+                                                                      run->stalled();
+                                                              });
             stall_watch_->start();
         }
         auto work = [self](worker_pool::worker me) { return self->fetch_pages(me); };
@@ -169,13 +169,13 @@ private:
 
     /// What has been tried for a page.
     struct effort {
-        unsigned tries = 0;          ///< that came to nothing
-        unsigned refusals = 0;       ///< of those, "too many" since another page came
-        std::uint64_t pages = 0;     ///< how many had come then
-        unsigned credentials = 0;    ///< those that the last request was sent with
-        bool renewed = false;        ///< credentials were renewed for it
-        unsigned redirects = 0;      ///< that were followed
-        bool hops_on = false;        ///< the last answer was one
+        unsigned tries = 0;       ///< that came to nothing
+        unsigned refusals = 0;    ///< of those, "too many" since another page came
+        std::uint64_t pages = 0;  ///< how many had come then
+        unsigned credentials = 0; ///< those that the last request was sent with
+        bool renewed = false;     ///< credentials were renewed for it
+        unsigned redirects = 0;   ///< that were followed
+        bool hops_on = false;     ///< the last answer was one
         std::optional<http::request> moved;
         std::optional<typename stall_watch_type::attempt> watched;
     };
@@ -269,8 +269,8 @@ private:
             so_far.watched.emplace(stall_watch_);
         http::request request = make_request(what, so_far);
         const http::url base{request.url()};
-        const bool repeatable = options_.repeat_any_method() || request.method() == "GET" ||
-                                request.method() == "HEAD";
+        const bool repeatable =
+            options_.repeat_any_method() || request.method() == "GET" || request.method() == "HEAD";
         const time sent = now();
         std::error_code failed;
         http::response response;
@@ -418,8 +418,7 @@ private:
                 page_failed(what, status, so_far.tries);
         }
         if (reaction.wait) {
-            const auto until =
-                clock::now() + std::chrono::ceil<typename clock::duration>(wait);
+            const auto until = clock::now() + std::chrono::ceil<typename clock::duration>(wait);
             limiter_.pause_until(until);
             if (stall_watch_)
                 stall_watch_->progress(until);
@@ -427,7 +426,8 @@ private:
         return reaction.refused;
     }
 
-    /// Has the caller get new credentials, unless somebody else has done so since `so_far` was sent.
+    /// Has the caller get new credentials, unless somebody else has done so since `so_far` was
+    /// sent.
     asio::awaitable<void> renew_credentials(const task& what, const effort& so_far)
     {
         auto turn = co_await renewing_.async_acquire_permit(1, asio::use_awaitable);
@@ -448,7 +448,7 @@ private:
         const bool too_large =
             failed == http::error::body_too_large || failed == http::error::headers_too_large;
         return {response.error_text(), control_.retries().may_pass(failed),
-                too_large ? outcome_code::bound_exceeded
+                too_large                                ? outcome_code::bound_exceeded
                 : failed == http::error::private_address ? outcome_code::foreign_origin
                                                          : outcome_code::page_failed};
     }
@@ -499,8 +499,8 @@ private:
             parsed_page parsed = parser_.parse(response);
             std::lock_guard lock{mutex_};
             const paging::kept mine = plan_.pager().received(
-                what.where, paging::page_content{base, response, parsed.document,
-                                                 parser_.records(), parsed.records});
+                what.where, paging::page_content{base, response, parsed.document, parser_.records(),
+                                                 parsed.records});
             mine.apply(parsed.records);
             page.rest = plan_.pager().rest(what.where);
             control_.retries().succeeded(sent);
@@ -583,10 +583,7 @@ private:
         return plan_.pager().describe(what.where);
     }
 
-    std::string name(const task& what) const
-    {
-        return "page at " + name_of(what) + ": ";
-    }
+    std::string name(const task& what) const { return "page at " + name_of(what) + ": "; }
 
     [[noreturn]] void stop(outcome_code code, std::string reason)
     {

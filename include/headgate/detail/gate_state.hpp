@@ -32,7 +32,8 @@ class gate_state {
 public:
     using time = std::chrono::nanoseconds;
 
-    gate_state(std::span<const limit> limits, time credit) : credit_{credit}, limits_{limits, credit}
+    gate_state(std::span<const limit> limits, time credit)
+        : credit_{credit}, limits_{limits, credit}
     {
     }
 

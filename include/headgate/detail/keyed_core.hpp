@@ -233,8 +233,7 @@ private:
                     place(of);
                     serve(decided);
                 }
-                statistics_.peak_waiting =
-                    std::max(statistics_.peak_waiting, statistics_.waiting);
+                statistics_.peak_waiting = std::max(statistics_.peak_waiting, statistics_.waiting);
             }
         }
         decided.complete();

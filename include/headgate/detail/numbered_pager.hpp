@@ -101,7 +101,8 @@ protected:
             return failure_;
         const std::string came = std::to_string(received_) + " received";
         const std::string told =
-            total_ ? "the server tells of " + std::to_string(*total_) + " records, " : std::string{};
+            total_ ? "the server tells of " + std::to_string(*total_) + " records, "
+                   : std::string{};
         // Rows that were put in before the place that was reached are not missing.
         const bool short_of_total =
             total_ && received_ < *total_ && !(seams_are_checked_ && total_moved_);
@@ -114,8 +115,9 @@ protected:
         }
         const bool by_status = plan_.is_missing_at_end() && plan_.ended_at() != numbered_plan::none;
         const std::string last =
-            by_status ? "status " + std::to_string(missing_status_) + " at " + name(plan_.ended_at())
-                      : "empty page at " + name(std::min(plan_.ended_at(), plan_.end()));
+            by_status
+                ? "status " + std::to_string(missing_status_) + " at " + name(plan_.ended_at())
+                : "empty page at " + name(std::min(plan_.ended_at(), plan_.end()));
         if (short_of_total)
             return page_end{by_status ? outcome_code::server_ceiling : outcome_code::count_mismatch,
                             last + ", but " + told + came};

@@ -77,8 +77,8 @@ public:
         return false;
     }
 
-    /// What came of a span, or of the rest of one: `got` units, `full` if that is all there was room
-    /// for. Returns false if it is a copy of another, and not to be delivered.
+    /// What came of a span, or of the rest of one: `got` units, `full` if that is all there was
+    /// room for. Returns false if it is a copy of another, and not to be delivered.
     bool received(const span& which, std::uint64_t got, bool full, std::size_t digest)
     {
         if (step_ == 0)
@@ -101,8 +101,8 @@ public:
         return true;
     }
 
-    /// The first span, which is `units` long, turned out to be as much as two pages of the server's.
-    /// From `begin` on spans of that size are given out.
+    /// The first span, which is `units` long, turned out to be as much as two pages of the
+    /// server's. From `begin` on spans of that size are given out.
     void learn_step(std::uint64_t units, std::uint64_t begin) noexcept
     {
         step_ = units;
@@ -190,10 +190,7 @@ private:
     }
 
     /// From where on nothing is to be asked for.
-    std::uint64_t limit() const
-    {
-        return std::min({missing_from_, failed_from_, empty_from()});
-    }
+    std::uint64_t limit() const { return std::min({missing_from_, failed_from_, empty_from()}); }
 
     /// Whether a span behind an empty one is to wait, because another one behind that is asked for
     /// and will tell whether it is the end. So no more is asked for behind the end than may be in
@@ -280,9 +277,9 @@ private:
     std::uint64_t pages_ = 0;
     std::size_t longest_gap_ = 0;
     bool tail_is_full_ = false;
-    std::set<std::uint64_t> empty_;   // behind the hindmost page with records
-    std::set<std::uint64_t> skipped_; // given out and not asked for
-    std::set<std::uint64_t> asked_for_; // and not done with
+    std::set<std::uint64_t> empty_;                 // behind the hindmost page with records
+    std::set<std::uint64_t> skipped_;               // given out and not asked for
+    std::set<std::uint64_t> asked_for_;             // and not done with
     std::map<std::uint64_t, std::uint64_t> behind_; // what came behind a gap: begin, end
     std::optional<std::uint64_t> total_;
     std::optional<span> repetition_;

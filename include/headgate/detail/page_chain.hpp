@@ -106,8 +106,8 @@ protected:
 
     void finish(outcome_code code, const std::string& reason)
     {
-        end_ = paging::page_end{code,
-                                reason + "; " + std::to_string(received_) + " records received"};
+        end_ =
+            paging::page_end{code, reason + "; " + std::to_string(received_) + " records received"};
     }
 
     /// Begins again at a page by that name; what was read so far is kept.

@@ -8,8 +8,8 @@
 
 namespace headgate::detail {
 
-/// Puts pages that come in any order into the order of their numbers. How many wait for those before
-/// them is up to the caller.
+/// Puts pages that come in any order into the order of their numbers. How many wait for those
+/// before them is up to the caller.
 template <class Page>
 class page_order {
 public:

@@ -95,8 +95,8 @@ private:
     {
         if (auto end = pager_.reached())
             return *end;
-        return {outcome_code::page_cap, "stopped after " + std::to_string(most_pages_) +
-                                            " pages, the most allowed"};
+        return {outcome_code::page_cap,
+                "stopped after " + std::to_string(most_pages_) + " pages, the most allowed"};
     }
 
     template <class Deliver>

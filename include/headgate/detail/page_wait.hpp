@@ -17,8 +17,8 @@ namespace headgate::detail {
 /// the wait off when its page is of no use any more: the list may turn out to have ended while a
 /// token is an hour away. One for each worker, used for wait after wait.
 ///
-/// `begin` and `end` are for the worker, on its strand, and `call_off` for others; none of the three
-/// at the same time as another.
+/// `begin` and `end` are for the worker, on its strand, and `call_off` for others; none of the
+/// three at the same time as another.
 template <class Task>
 class page_wait : public list_hook, public std::enable_shared_from_this<page_wait<Task>> {
 public:

@@ -63,8 +63,7 @@ private:
 
     void set_in_body(http::request& request, const nlohmann::json& value) const
     {
-        nlohmann::json body =
-            nlohmann::json::parse(request.body().value_or("{}"), nullptr, false);
+        nlohmann::json body = nlohmann::json::parse(request.body().value_or("{}"), nullptr, false);
         if (!body.is_object())
             throw std::runtime_error{"the request's body is not a JSON object, so that " + name_ +
                                      " cannot be set in it"};

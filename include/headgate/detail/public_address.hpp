@@ -13,8 +13,8 @@
 
 namespace headgate::detail {
 
-/// Whether an address is one of the internet, according to the special-purpose address registries of
-/// IANA (RFC 6890): not loopback, link-local, private, shared, multicast or reserved.
+/// Whether an address is one of the internet, according to the special-purpose address registries
+/// of IANA (RFC 6890): not loopback, link-local, private, shared, multicast or reserved.
 inline bool is_public(const asio::ip::address_v4& address)
 {
     struct block {
@@ -54,7 +54,7 @@ inline bool is_public(const asio::ip::address_v6& address)
     if (bytes[0] == 0x00 && bytes[1] == 0x64 && bytes[2] == 0xff && bytes[3] == 0x9b)
         return is_public(embedded(12)); // NAT64
     if (bytes[0] == 0x20 && bytes[1] == 0x02)
-        return is_public(embedded(2)); // 6to4
+        return is_public(embedded(2));  // 6to4
     return (bytes[0] & 0xe0) == 0x20 && // global unicast
            !(bytes[0] == 0x20 && bytes[1] == 0x01 && bytes[2] == 0x0d && bytes[3] == 0xb8);
 }

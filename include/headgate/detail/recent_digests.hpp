@@ -10,8 +10,8 @@
 
 namespace headgate::detail {
 
-/// Remembers digests, and with each a number: the last 8,192, and those whose place is a power of two
-/// for ever, so that it meets every cycle in the end, however long.
+/// Remembers digests, and with each a number: the last 8,192, and those whose place is a power of
+/// two for ever, so that it meets every cycle in the end, however long.
 class recent_digests {
 public:
     /// The number of a digest that was seen before.

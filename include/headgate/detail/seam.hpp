@@ -15,9 +15,9 @@
 
 namespace headgate::detail {
 
-/// Joins the pages of a list that may change while it is read, in order. Each page is asked for with
-/// the last record of the one before it; where that record is now tells how the rows have moved.
-/// Remembers the keys of one page.
+/// Joins the pages of a list that may change while it is read, in order. Each page is asked for
+/// with the last record of the one before it; where that record is now tells how the rows have
+/// moved. Remembers the keys of one page.
 class seam {
 public:
     explicit seam(nlohmann::json::json_pointer key) : keys_{std::move(key)} {}

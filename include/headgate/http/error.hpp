@@ -83,6 +83,7 @@ private:
 } // namespace headgate::http
 
 template <>
-struct std::is_error_code_enum<headgate::http::error> : std::true_type {};
+struct std::is_error_code_enum<headgate::http::error> : std::true_type {
+};
 
 #endif

@@ -158,8 +158,8 @@ private:
         // Only what has to be is encoded: libcurl 7.88 would write %2F as %2f as well.
         const bool plain = std::all_of(text.begin(), text.end(),
                                        [](unsigned char c) { return c > 0x20 && c < 0x7f; });
-        const CURLUcode failed = curl_url_set(handle_.get(), CURLUPART_URL, text.c_str(),
-                                              plain ? 0 : CURLU_URLENCODE);
+        const CURLUcode failed =
+            curl_url_set(handle_.get(), CURLUPART_URL, text.c_str(), plain ? 0 : CURLU_URLENCODE);
         if (failed == CURLUE_OK)
             return;
         const std::string reason =

@@ -28,10 +28,10 @@ namespace headgate::paging {
 ///
 /// The cursor is sent back as it came: a string percent-encoded, a number digit for digit however
 /// long it is. The end is a page without a cursor (none, null, false, an empty string), or one that
-/// says that there is no more. Empty pages with a cursor are not the end. A cursor that comes again,
-/// at once or after others, ends as `outcome_code::loop`, and so does a page with the very records
-/// of an earlier one. A cursor that the server does not know any more (status 400, 404, 410 or 422)
-/// ends as `outcome_code::cursor_expired`, unless `restart_from` says how to go on.
+/// says that there is no more. Empty pages with a cursor are not the end. A cursor that comes
+/// again, at once or after others, ends as `outcome_code::loop`, and so does a page with the very
+/// records of an earlier one. A cursor that the server does not know any more (status 400, 404, 410
+/// or 422) ends as `outcome_code::cursor_expired`, unless `restart_from` says how to go on.
 class cursor : public detail::page_chain {
 public:
     /// Pages of the list that `list` asks for; its method, headers, other parameters and body are
@@ -151,19 +151,17 @@ public:
                 content.records_pointer() / (content.records() - 1) / last_->pointer());
         }
         ++pages_since_restart_;
-        if (more_ && content.document().contains(*more_) &&
-            content.document().at(*more_) == false)
+        if (more_ && content.document().contains(*more_) && content.document().at(*more_) == false)
             return go_on(where, content, {}, "the server says that there is no more", mine);
         if (!header_.empty())
             return go_on(where, content,
                          std::string{content.response().header(header_).value_or("")},
                          "no " + header_, mine);
-        is_number_ = content.document().contains(pointer_) &&
-                     content.document().at(pointer_).is_number();
-        return go_on(
-            where, content,
-            detail::cursor_text(content.document(), content.response().body(), pointer_),
-            "no " + pointer_.to_string(), mine);
+        is_number_ =
+            content.document().contains(pointer_) && content.document().at(pointer_).is_number();
+        return go_on(where, content,
+                     detail::cursor_text(content.document(), content.response().body(), pointer_),
+                     "no " + pointer_.to_string(), mine);
     }
 
 private:

@@ -31,10 +31,10 @@ namespace headgate::paging {
 /// read move nothing.
 ///
 /// A key that several records share, such as a time, may stand on both sides of a page's end. A
-/// server that gives what lies behind the key (`>`) then loses records, which no client can see: use
-/// it with unique keys only, or with a second parameter for a second key (`then_by`). From a server
-/// that gives what is not before the key (`>=`) the records at the boundary come again and are
-/// dropped; if more share a key than come on a page, the run ends as `outcome_code::loop`.
+/// server that gives what lies behind the key (`>`) then loses records, which no client can see:
+/// use it with unique keys only, or with a second parameter for a second key (`then_by`). From a
+/// server that gives what is not before the key (`>=`) the records at the boundary come again and
+/// are dropped; if more share a key than come on a page, the run ends as `outcome_code::loop`.
 class keyset : public detail::page_chain {
 public:
     /// Pages of the list that `list` asks for; its method, headers, other parameters and body are
@@ -97,7 +97,8 @@ public:
             return go_on(where, content, name, {}, mine);
         stop_at(mine.count(), outcome_code::loop,
                 "more records share " + keys_.front().pointer.to_string() + " = " +
-                    keys_.front().last + " than come on one page, so that the list cannot be read on");
+                    keys_.front().last +
+                    " than come on one page, so that the list cannot be read on");
         return mine;
     }
 
@@ -118,9 +119,9 @@ private:
             if (!last.contains(each.pointer))
                 throw std::runtime_error{"the last record has no " + each.pointer.to_string()};
             each.is_number = last.at(each.pointer).is_number();
-            each.last = detail::exact_text(
-                last.at(each.pointer), content.response().body(),
-                content.records_pointer() / (content.records() - 1) / each.pointer);
+            each.last = detail::exact_text(last.at(each.pointer), content.response().body(),
+                                           content.records_pointer() / (content.records() - 1) /
+                                               each.pointer);
             if (each.last.empty())
                 throw std::runtime_error{"the last record has an empty " +
                                          each.pointer.to_string()};

@@ -22,9 +22,9 @@ namespace headgate::paging {
 /// the relation "next" (RFC 8288).
 ///
 /// The URL may be relative. One that leads to another origin (scheme, host or port) ends the run as
-/// `outcome_code::foreign_origin` before there is a request, unless that origin is allowed; and then
-/// none of the list's header fields go there. The end is a page that names no next one; loops are
-/// found as by `cursor`.
+/// `outcome_code::foreign_origin` before there is a request, unless that origin is allowed; and
+/// then none of the list's header fields go there. The end is a page that names no next one; loops
+/// are found as by `cursor`.
 class next_url : public detail::page_chain {
 public:
     /// The list that `list` asks for first; its method and headers are kept.
@@ -97,7 +97,8 @@ public:
             const http::request next = guard_.follow(content.base(), named);
             return go_on(where, content, next.url().str(), why, content.records());
         } catch (const foreign_origin& e) {
-            return stop_at(content.records(), outcome_code::foreign_origin, describe(where) + ": " + e.what());
+            return stop_at(content.records(), outcome_code::foreign_origin,
+                           describe(where) + ": " + e.what());
         } catch (const std::invalid_argument& e) {
             return stop_at(content.records(), outcome_code::page_failed,
                            describe(where) + ": next page: " + e.what());

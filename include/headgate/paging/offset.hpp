@@ -34,10 +34,10 @@ namespace headgate::paging {
 ///
 /// The end is an empty page with nothing behind it, or a status 404, 416 or 422, or the last or the
 /// first page once more. A total plans pages; a list that ends before it is reported as
-/// `outcome_code::count_mismatch` (or `server_ceiling`, if the server refuses what lies behind), and
-/// one that goes on behind it is read on. A server that gives one and the same page whatever it is
-/// asked for ends as `outcome_code::loop`. A page that cannot be had ends the list where it stands:
-/// the pages before it are still read.
+/// `outcome_code::count_mismatch` (or `server_ceiling`, if the server refuses what lies behind),
+/// and one that goes on behind it is read on. A server that gives one and the same page whatever it
+/// is asked for ends as `outcome_code::loop`. A page that cannot be had ends the list where it
+/// stands: the pages before it are still read.
 class offset : public detail::numbered_pager {
 public:
     /// A span of the list: `count` records from `begin` on; 0 if the page size is not known yet.
@@ -119,9 +119,9 @@ public:
     /// For lists that change while they are read: each page begins with the last record of the one
     /// before it, and `key`, a JSON Pointer into a record, tells whether it still does. Rows that
     /// were put in shift others onto the next page, which are not delivered again. Rows that were
-    /// taken out pull others onto the page before, which is then read again; a list that changes too
-    /// much for that ends as `outcome_code::list_changed`. Pages are delivered in order. The server
-    /// must give at least two records a page.
+    /// taken out pull others onto the page before, which is then read again; a list that changes
+    /// too much for that ends as `outcome_code::list_changed`. Pages are delivered in order. The
+    /// server must give at least two records a page.
     /// @throws std::invalid_argument if it is not a JSON Pointer.
     offset& seam_check(const std::string& key)
     {
@@ -186,8 +186,7 @@ public:
         read_total(content.document());
         if (total_)
             plan_.total(*total_);
-        const std::uint64_t shared =
-            std::min<std::uint64_t>(overlap(where), content.records());
+        const std::uint64_t shared = std::min<std::uint64_t>(overlap(where), content.records());
         const std::uint64_t came = content.records() - shared;
         // More than was asked for belongs to the pages behind.
         const std::uint64_t mine = where.count() == 0 ? came : std::min(came, where.count());
@@ -198,7 +197,8 @@ public:
                 plan_.done(where.page_begin());
             return 0;
         }
-        if (where.is_rest() && shared > 0 && seam_->key_of(content.list().front()) != tail_of(where)) {
+        if (where.is_rest() && shared > 0 &&
+            seam_->key_of(content.list().front()) != tail_of(where)) {
             give_up(span(where), changed(where.begin()));
             return 0;
         }
@@ -249,8 +249,8 @@ public:
         plan_.done(where.page_begin());
         if (records.empty() && plan_.end() < where.begin())
             return 0; // behind the end there is no record before it either
-        const detail::seam::verdict found = seam_->join(
-            where.page_begin(), where.page_count(), plan_.step(), records);
+        const detail::seam::verdict found =
+            seam_->join(where.page_begin(), where.page_count(), plan_.step(), records);
         if (found.again_from) {
             plan_.restart(*found.again_from);
             tails_.clear();
@@ -286,10 +286,7 @@ private:
                     " were not found again; " + std::to_string(received_) + " received"};
     }
 
-    std::string tail_of(const position& where)
-    {
-        return std::exchange(tails_[where.begin()], {});
-    }
+    std::string tail_of(const position& where) { return std::exchange(tails_[where.begin()], {}); }
 
     /// With the record that it shares with the page before, a page is as large as was asked for.
     void set_step()

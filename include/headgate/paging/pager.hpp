@@ -55,8 +55,9 @@ public:
         return result | 1;
     }
 
-    /// Whether no two records are the same and all are objects. Only then is a page that is the same
-    /// as another a copy of it for certain; a list of numbers may well have the same page twice.
+    /// Whether no two records are the same and all are objects. Only then is a page that is the
+    /// same as another a copy of it for certain; a list of numbers may well have the same page
+    /// twice.
     bool tells_records_apart() const
     {
         std::vector<std::size_t> digests;
@@ -158,13 +159,24 @@ private:
 ///
 /// `extract` calls a pager from one thread at a time.
 template <class T>
-concept pager = std::movable<T> && requires(T& p, const T& c, const typename T::position& where,
-                                            const page_content& content) {
-    { p.next() } -> std::same_as<std::optional<typename T::position>>;
-    { c.request(where) } -> std::convertible_to<http::request>;
-    { c.describe(where) } -> std::convertible_to<std::string>;
-    { p.received(where, content) } -> std::convertible_to<kept>;
-    { c.end() } -> std::convertible_to<std::optional<page_end>>;
+concept pager = std::movable<T> &&
+    requires(T& p, const T& c, const typename T::position& where, const page_content& content)
+{
+    {
+        p.next()
+        } -> std::same_as<std::optional<typename T::position>>;
+    {
+        c.request(where)
+        } -> std::convertible_to<http::request>;
+    {
+        c.describe(where)
+        } -> std::convertible_to<std::string>;
+    {
+        p.received(where, content)
+        } -> std::convertible_to<kept>;
+    {
+        c.end()
+        } -> std::convertible_to<std::optional<page_end>>;
 };
 
 } // namespace headgate::paging

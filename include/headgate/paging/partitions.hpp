@@ -21,8 +21,8 @@ namespace headgate::paging {
 /// page names the next, this is what fills the limit.
 ///
 /// Lists take turns, a page each. One that fails does not stop the others; the outcome is that of
-/// the first list, in the order they were added, that is not complete. `page::list` tells which list
-/// a page is of.
+/// the first list, in the order they were added, that is not complete. `page::list` tells which
+/// list a page is of.
 template <pager Pager>
 class partitions {
 public:
@@ -68,10 +68,7 @@ public:
         return std::nullopt;
     }
 
-    http::request request(const position& where) const
-    {
-        return of(where).request(where.where());
-    }
+    http::request request(const position& where) const { return of(where).request(where.where()); }
 
     std::string describe(const position& where) const
     {
@@ -85,14 +82,14 @@ public:
 
     bool wanted(const position& where)
     {
-        if constexpr (requires(Pager& p) { p.wanted(where.where()); })
+        if constexpr (requires(Pager & p) { p.wanted(where.where()); })
             return of(where).wanted(where.where());
         return true;
     }
 
     std::optional<position> rest(const position& where)
     {
-        if constexpr (requires(Pager& p) { p.rest(where.where()); })
+        if constexpr (requires(Pager & p) { p.rest(where.where()); })
             if (auto rest = of(where).rest(where.where()))
                 return position{where.list(), std::move(*rest)};
         return std::nullopt;
@@ -100,14 +97,14 @@ public:
 
     bool refused(const position& where, const http::response& response)
     {
-        if constexpr (requires(Pager& p) { p.refused(where.where(), response); })
+        if constexpr (requires(Pager & p) { p.refused(where.where(), response); })
             return of(where).refused(where.where(), response);
         return false;
     }
 
     void failed(const position& where, page_end why)
     {
-        if constexpr (requires(Pager& p) { p.failed(where.where(), why); })
+        if constexpr (requires(Pager & p) { p.failed(where.where(), why); })
             of(where).failed(where.where(), std::move(why));
         else
             parts_[where.list()].failure = std::move(why);
@@ -136,8 +133,10 @@ public:
 
     std::size_t list(const position& where) const noexcept { return where.list(); }
 
-    const detail::origin_guard& guard(const position& where) const
-        requires requires(const Pager& p) { p.guard(); }
+    const detail::origin_guard& guard(const position& where) const requires requires(const Pager& p)
+    {
+        p.guard();
+    }
     {
         return of(where).guard();
     }

@@ -70,6 +70,7 @@ struct job {
     asio::signal_set signals;
     ndjson_output output;
     bool interrupted = false;
+    bool unwritten = false; // there are records that came and were not written
     std::string failure;
 };
 
@@ -79,7 +80,7 @@ asio::awaitable<void> write_pages(job& the)
         while (auto page = co_await the.stream.next())
             the.output.write(page->records());
     } catch (const output_interrupted&) {
-        the.interrupted = true;
+        the.unwritten = the.interrupted = true;
     } catch (const std::exception& e) {
         the.failure = e.what();
     }
@@ -111,6 +112,7 @@ void write_stats(const std::string& file, const job& the)
         {"rewinds", statistics.rewinds},
         {"refused", statistics.refused},
         {"pauses", statistics.pauses},
+        {"waited_s", std::chrono::duration<double>(statistics.waited).count()},
         {"server_limit", number(server.limit)},
         {"server_remaining", number(server.remaining)},
         {"server_reset_s", seconds(server.reset)},
@@ -150,7 +152,7 @@ int run(const arguments& args)
     if (!args.stats.empty())
         write_stats(args.stats, *the);
     const auto outcome = the->stream.outcome();
-    if (the->interrupted && !outcome.complete()) {
+    if (the->interrupted && (the->unwritten || !outcome.complete())) {
         std::cerr << "extract: interrupted after " << the->output.records() << " records\n";
         return 130;
     }

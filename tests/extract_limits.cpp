@@ -53,6 +53,8 @@ TEST_CASE("with twenty in flight refused, nobody comes for three seconds, then o
     CHECK(its.got.size() == 200);
     const auto statistics = its.stream->statistics();
     CHECK(statistics.pauses == 1);
+    CHECK(statistics.waited >= 3s);
+    CHECK(statistics.waited < 4s);
     CHECK(statistics.http_429 >= 1);
     const auto pause = std::adjacent_find(its.arrivals.begin(), its.arrivals.end(),
                                           [](double a, double b) { return b - a > 2.9; });

@@ -96,11 +96,11 @@ TEST_CASE("an extraction delivers each record once and says that it did")
     CHECK(outcome.complete());
     CHECK(job.ids.size() == 1234);
     CHECK(std::set<int>(job.ids.begin(), job.ids.end()).size() == 1234);
-    CHECK(job.statistics.pages == 124);
+    CHECK(job.statistics.pages == 125); // the last is empty, which proves the end
     CHECK(job.statistics.records == 1234);
-    CHECK(job.statistics.requests == 124);
+    CHECK(job.statistics.requests == 125);
     CHECK(job.statistics.total == 1234u);
-    CHECK(job.limiter.statistics().tokens == 124); // the limiter is the only door
+    CHECK(job.limiter.statistics().tokens == 125); // the limiter is the only door
     CHECK(job.statistics.in_flight == 0);
     CHECK(job.statistics.peak_in_flight <= 64);
 }
@@ -128,7 +128,8 @@ TEST_CASE("a page that cannot be had ends the run with its place and the reason"
     headgate::extract_options options;
     const auto outcome = job.all(options.retries(0));
     INFO(outcome.reason());
-    CHECK(outcome.code() == outcome_code::page_failed);
+    const bool too_deep = std::string{reason} == "nested";
+    CHECK(outcome.code() == (too_deep ? outcome_code::bound_exceeded : outcome_code::page_failed));
     CHECK(outcome.reason().find("page at offset " + std::to_string(offset)) == 0);
     CHECK(outcome.reason().find(reason) != std::string::npos);
     CHECK(outcome.reason().find('\n') == std::string::npos);

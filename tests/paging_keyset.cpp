@@ -37,6 +37,7 @@ TEST_CASE("a list is read by its last key, ties at the boundary once")
     const table_api with_ties{{{1, 1}, {2, 2}, {2, 3}, {3, 4}, {3, 5}, {4, 6}, {4, 7}}};
     const table_api unique{{{1, 1}, {2, 2}, {3, 3}, {4, 4}, {5, 5}, {6, 6}, {7, 7}}, 3, false};
     keyset pager{http::request{"http://h/list"}, "/time", "since"};
+    pager.page_size(3);
     support::paged<keyset> reader{pager, GENERATE_COPY(with_ties, unique)};
     const auto end = reader.run();
     REQUIRE(end);
@@ -56,6 +57,21 @@ TEST_CASE("more ties than come on one page cannot be read on, and that is told")
     CHECK(end->code() == outcome_code::loop);
     CHECK(end->reason().find("/time = 2") != std::string::npos);
     CHECK(reader.got.size() == 4);
+}
+
+TEST_CASE("ties at the end of a list are the end of it where pages are filled, else it is told")
+{
+    keyset pager{http::request{"http://h/list"}, "/time", "since"};
+    const bool filled = GENERATE(true, false);
+    if (filled)
+        pager.page_size(3);
+    support::paged<keyset> reader{pager, table_api{{{1, 1}, {2, 2}, {3, 3}, {3, 4}}}};
+    CHECK(reader.run()->code() == (filled ? outcome_code::complete : outcome_code::loop));
+    CHECK(reader.got.size() == 4);
+    keyset one{http::request{"http://h/list"}, "/time", "since"};
+    support::paged<keyset> single{one, table_api{{{1, 1}}}};
+    CHECK(single.run()->code() == outcome_code::complete);
+    CHECK(single.got.size() == 1);
 }
 
 TEST_CASE("keyset: keys of any length, and several")

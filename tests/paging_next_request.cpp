@@ -59,7 +59,7 @@ TEST_CASE("a style of one's own is kept from loops and from other origins")
     CHECK(reader.got.size() == 2);
 
     const auto away = [](const paging::page_content&) -> std::optional<http::request> {
-        return http::request{"http://elsewhere/"};
+        return http::request{"http://elsewhere/"}.header("Authorization", "secret");
     };
     paging::next_request refused{list, away};
     support::paged<paging::next_request> one{refused, [](const http::request&) {
@@ -69,7 +69,8 @@ TEST_CASE("a style of one's own is kept from loops and from other origins")
     CHECK(one.got.size() == 1);
     paging::next_request allowed{list, away};
     allowed.allow_origin("http://elsewhere");
-    support::paged<paging::next_request> two{allowed, [n = 0](const http::request&) mutable {
+    support::paged<paging::next_request> two{allowed, [n = 0](const http::request& asked) mutable {
+                                                 CHECK(asked.headers().empty());
                                                  return http::response{200, {}, body(++n, "1")};
                                              }};
     CHECK(two.run()->code() == outcome_code::loop);

@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <stdexcept>
 #include <string>
-#include <utility>
 #include <vector>
 
 namespace headgate::detail {
@@ -14,7 +13,11 @@ namespace headgate::detail {
 /// Finds the text of one number in a JSON document, digit for digit as it was written.
 class exact_number_finder : public nlohmann::json_sax<nlohmann::json> {
 public:
-    explicit exact_number_finder(std::string pointer) : wanted_{std::move(pointer)} {}
+    explicit exact_number_finder(nlohmann::json::json_pointer pointer)
+    {
+        for (; !pointer.empty(); pointer.pop_back())
+            wanted_.insert(wanted_.begin(), pointer.back());
+    }
 
     const std::string& text() const noexcept { return text_; }
 
@@ -24,7 +27,7 @@ public:
     bool number_unsigned(number_unsigned_t) override { return step(); }
     bool number_float(number_float_t, const string_t& written) override
     {
-        if (here() == wanted_)
+        if (levels_.size() == wanted_.size() && is_here())
             text_ = written;
         return step();
     }
@@ -36,9 +39,9 @@ public:
     bool end_array() override { return close(); }
     bool key(string_t& name) override
     {
-        path_.back().token.clear();
-        for (const char c : name)
-            path_.back().token += c == '~' ? "~0" : c == '/' ? "~1" : std::string(1, c);
+        level& here = levels_.back();
+        here.matches =
+            here.parent_matches && here.depth <= wanted_.size() && wanted_[here.depth - 1] == name;
         return true;
     }
     bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception&) override
@@ -49,36 +52,44 @@ public:
 private:
     struct level {
         bool is_array;
-        std::size_t index;
-        std::string token;
+        bool parent_matches;
+        std::size_t depth;
+        std::size_t index = 0;
+        bool matches = false; ///< an object's current member, and all above it
     };
 
-    std::string here() const
+    /// Whether what comes now stands where the pointer leads, as far as that goes.
+    bool is_here() const
     {
-        std::string result;
-        for (const level& each : path_)
-            result += '/' + (each.is_array ? std::to_string(each.index) : each.token);
-        return result;
+        if (levels_.empty())
+            return true;
+        const level& here = levels_.back();
+        if (!here.is_array)
+            return here.matches;
+        return here.parent_matches && here.depth <= wanted_.size() &&
+               wanted_[here.depth - 1] == std::to_string(here.index);
     }
+
     bool open(bool is_array)
     {
-        path_.push_back({is_array, 0, {}});
+        const bool matches = is_here();
+        levels_.push_back({is_array, matches, levels_.size() + 1});
         return true;
     }
     bool close()
     {
-        path_.pop_back();
+        levels_.pop_back();
         return step();
     }
     bool step()
     {
-        if (!path_.empty())
-            ++path_.back().index;
+        if (!levels_.empty())
+            ++levels_.back().index;
         return true;
     }
 
-    std::string wanted_;
-    std::vector<level> path_;
+    std::vector<std::string> wanted_;
+    std::vector<level> levels_;
     std::string text_;
 };
 
@@ -99,7 +110,7 @@ inline std::string exact_text(const nlohmann::json& value, const std::string& bo
         return value.dump();
     case nlohmann::json::value_t::number_float: {
         // Larger than 64 bits, or a fraction: what was parsed is not what was written.
-        exact_number_finder finder{pointer.to_string()};
+        exact_number_finder finder{pointer};
         nlohmann::json::sax_parse(body, &finder);
         return finder.text();
     }

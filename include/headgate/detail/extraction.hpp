@@ -17,17 +17,19 @@ namespace headgate {
 
 /// What an extraction has done so far.
 struct extract_statistics {
-    std::uint64_t pages = 0;      ///< pages that have come
-    std::uint64_t records = 0;    ///< records in them
-    std::uint64_t requests = 0;   ///< requests that were sent
-    std::uint64_t http_429 = 0;   ///< answers "429 Too Many Requests"
-    std::uint64_t retries = 0;    ///< requests that repeated one that had failed
-    std::uint64_t duplicates = 0; ///< records that were dropped because their key had come
-    std::uint64_t rewinds = 0;    ///< times a changing list was read again from before
-    std::uint64_t refused = 0;    ///< answers that said "too many", also by other statuses
-    std::uint64_t pauses = 0;     ///< times the server refused; many at once are one
-    server_limit_report server;   ///< what it has said of its limit
-    double rate_share = 1;        ///< share of the limiter's rate that is used, if adaptive
+    std::uint64_t pages = 0;            ///< pages that have come
+    std::uint64_t records = 0;          ///< records in them
+    std::uint64_t requests = 0;         ///< requests that were sent
+    std::uint64_t http_429 = 0;         ///< answers "429 Too Many Requests"
+    std::uint64_t retries = 0;          ///< requests that repeated one that had failed
+    std::uint64_t duplicates = 0;       ///< records that were dropped because their key had come
+    bool forgot_keys = false;           ///< more keys came than `unique` may remember
+    std::uint64_t rewinds = 0;          ///< times a changing list was read again from before
+    std::uint64_t refused = 0;          ///< answers that said "too many", also by other statuses
+    std::uint64_t pauses = 0;           ///< times the server refused; many at once are one
+    std::chrono::nanoseconds waited{0}; ///< that the server has asked for, all waits together
+    server_limit_report server;         ///< what it has said of its limit
+    double rate_share = 1;              ///< share of the limiter's rate that is used, if adaptive
     std::optional<std::size_t> in_flight_allowed; ///< what is allowed in flight, if adaptive
     std::size_t in_flight = 0;                    ///< requests that wait for their answer now
     std::size_t peak_in_flight = 0;               ///< the most of them there ever were

@@ -66,6 +66,7 @@ class extraction_run final
     using clock = typename Limiter::clock_type;
     using position = typename Pager::position;
 
+    using mutex = std::recursive_mutex;
     using time = std::chrono::nanoseconds;
     using timer = clock_timer<clock, typename Limiter::executor_type>;
 
@@ -78,6 +79,7 @@ class extraction_run final
         std::string where;
         std::vector<nlohmann::json> records;
         bool received = false;        ///< an answer was taken in for it
+        bool called_off = false;      ///< it has turned out to be of no use
         std::optional<position> rest; ///< what that answer left out
         extraction::channel::place place;
     };
@@ -162,7 +164,7 @@ private:
         call_off_waits();
         const auto push = [this](task&& next) { return tasks_.try_push(std::move(next)); };
         if (const std::optional<paging::page_end> end = plan_.advance(push)) {
-            note_locked(end->code(), end->reason());
+            note_locked(end->code(), printable(end->reason()));
             tasks_.close();
         }
     }
@@ -194,7 +196,8 @@ private:
             plan();
             pending_page page{name_of(*next)};
             page.place = std::move(place);
-            for (bool more = is_wanted(*next); more; more = goes_on(*next, page)) {
+            page.called_off = !is_wanted(*next);
+            for (bool more = !page.called_off; more; more = goes_on(*next, page)) {
                 effort so_far;
                 for (;;) {
                     const bool done = co_await fetch(*next, so_far, me, *wait, page);
@@ -203,7 +206,10 @@ private:
                     so_far.tries += std::exchange(so_far.hops_on, false) ? 0 : 1;
                 }
             }
-            hand_over(std::move(*next), std::move(page));
+            if (page.received || !page.called_off)
+                hand_over(std::move(*next), std::move(page));
+            else
+                give_back(*next);
             plan();
         }
     }
@@ -244,10 +250,18 @@ private:
         stop(outcome_code::page_failed, printable(wrong));
     }
 
+    void give_back(const task& what)
+    {
+        std::lock_guard lock{mutex_};
+        plan_.give_back(what);
+    }
+
     void send(const task& what, pending_page&& pending)
     {
-        if (unique_)
+        if (unique_) {
             statistics_.duplicates += unique_->filter(pending.records);
+            statistics_.forgot_keys = unique_->has_forgotten();
+        }
         if (pending.records.empty())
             return;
         statistics_.records += pending.records.size();
@@ -261,6 +275,7 @@ private:
                                 page_wait<task>& wait, pending_page& page)
     {
         auto granted = co_await acquire(what, wait, page);
+        page.called_off = !granted;
         if (!granted)
             co_return true;
         permit paid = std::move(*granted);
@@ -327,7 +342,7 @@ private:
 
     /// Waits before the next try; true if there is to be none.
     asio::awaitable<bool> back_off(const task& what, const effort& so_far, page_wait<task>& wait,
-                                   const pending_page& page)
+                                   pending_page& page)
     {
         auto state = co_await asio::this_coro::cancellation_state;
         waiting here{*this, what, wait, page, state};
@@ -335,7 +350,8 @@ private:
         auto operation = pause.async_wait(
             asio::bind_cancellation_slot(wait.slot(), as_tuple(asio::use_awaitable)));
         auto [failed] = co_await std::move(operation);
-        if (here.end())
+        page.called_off = here.end();
+        if (page.called_off)
             co_return true;
         if (failed)
             throw std::system_error{failed};
@@ -389,10 +405,11 @@ private:
     {
         rate_control::reaction reaction;
         bool again = true;
+        const bool told = options_.throttled_if() && options_.throttled_if()(response);
         {
             std::lock_guard lock{mutex_};
             statistics_.http_429 += response.status() == 429 ? 1 : 0;
-            reaction = control_.heard(response, sent, now(), statistics_.in_flight);
+            reaction = control_.heard(response, told, sent, now(), statistics_.in_flight);
             if (reaction.refused) {
                 ++statistics_.refused;
                 if (std::exchange(so_far.pages, control_.retries().successes()) != so_far.pages)
@@ -420,10 +437,20 @@ private:
         if (reaction.wait) {
             const auto until = clock::now() + std::chrono::ceil<typename clock::duration>(wait);
             limiter_.pause_until(until);
+            note_wait(until);
             if (stall_watch_)
                 stall_watch_->progress(until);
         }
         return reaction.refused;
+    }
+
+    void note_wait(typename clock::time_point until)
+    {
+        std::lock_guard lock{mutex_};
+        const auto begin = std::max(clock::now(), waits_until_);
+        if (until > begin)
+            statistics_.waited += until - begin;
+        waits_until_ = std::max(waits_until_, until);
     }
 
     /// Has the caller get new credentials, unless somebody else has done so since `so_far` was
@@ -543,7 +570,13 @@ private:
             return false;
         if (++so_far.redirects > most_redirects)
             throw bound_exceeded{"more than " + std::to_string(most_redirects) + " redirects"};
-        so_far.moved = guard->follow(base, std::string{*target});
+        http::request next = guard->follow(base, std::string{*target});
+        if (guard->is_home(next.url())) {
+            std::lock_guard lock{mutex_};
+            http::request same = plan_.pager().request(what.where);
+            next = same.url(next.url());
+        }
+        so_far.moved = std::move(next);
         return so_far.hops_on = true;
     }
 
@@ -617,7 +650,9 @@ private:
             try {
                 std::rethrow_exception(thrown);
             } catch (const std::exception& e) {
-                note(outcome_code::page_failed, e.what());
+                note(outcome_code::page_failed, printable(e.what()));
+            } catch (...) {
+                note(outcome_code::page_failed, "an exception that is no std::exception");
             }
         }
         outcome result;
@@ -635,7 +670,7 @@ private:
 
     Client client_;
     Limiter limiter_;
-    mutable std::mutex mutex_;
+    mutable mutex mutex_; // recursive: a pager or hook of the caller may ask for statistics
     plan_type plan_;
     const page_parser parser_;
     const extract_options options_;
@@ -652,6 +687,7 @@ private:
     intrusive_list<page_wait<task>> waits_;
     outcome outcome_;
     extract_statistics statistics_;
+    typename clock::time_point waits_until_ = clock::now();
     const typename clock::time_point started_ = clock::now();
     std::optional<typename clock::time_point> finished_;
 };

@@ -18,7 +18,8 @@ public:
 /// Counts a request as in flight as long as it lives.
 class flight {
 public:
-    flight(std::mutex& mutex, extract_statistics& all, bool again) : mutex_{mutex}, all_{all}
+    flight(std::recursive_mutex& mutex, extract_statistics& all, bool again)
+        : mutex_{mutex}, all_{all}
     {
         std::lock_guard lock{mutex_};
         ++all_.requests;
@@ -34,7 +35,7 @@ public:
     }
 
 private:
-    std::mutex& mutex_;
+    std::recursive_mutex& mutex_;
     extract_statistics& all_;
 };
 

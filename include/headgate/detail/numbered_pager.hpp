@@ -33,7 +33,12 @@ public:
     /// How many requests may be in flight, and so go to what lies behind the end. If that is more
     /// than one, an empty page must be followed by another to be the end: which of the two comes in
     /// first, and so what a list with an empty page in its midst gives, is not left to chance.
-    void may_overrun(std::size_t requests) noexcept { plan_.empties_at_end(requests > 1 ? 2 : 1); }
+    /// @param in_order whether pages are delivered in order
+    void may_overrun(std::size_t requests, bool in_order) noexcept
+    {
+        plan_.empties_at_end(requests > 1 ? 2 : 1);
+        plan_.in_order(in_order);
+    }
 
     /// Whether as many records have come as there are, says the total.
     std::optional<paging::page_end> reached() const
@@ -79,10 +84,10 @@ protected:
     }
 
     /// Takes a page in, without its records if it is a copy of another.
-    bool is_new(const numbered_plan::span& which, std::uint64_t units, bool full,
+    bool is_new(const numbered_plan::span& which, std::uint64_t units,
                 const paging::page_content& content)
     {
-        if (plan_.received(which, units, full, content.digest()))
+        if (plan_.received(which, units, content.digest()))
             return true;
         copy_may_be_data_ = copy_may_be_data_ || !content.tells_records_apart();
         return false;
@@ -109,7 +114,8 @@ protected:
         if (const auto& copy = plan_.repetition()) {
             const std::string what =
                 "the page at " + name(copy->begin) + " repeats that at " + name(copy->count);
-            if (plan_.is_stuck() || short_of_total || copy_may_be_data_)
+            if (plan_.is_stuck() || short_of_total || copy_may_be_data_ ||
+                plan_.has_data_behind(copy->begin))
                 return page_end{outcome_code::loop, what + "; " + told + came};
             return page_end{outcome_code::complete, what + ", behind the end"};
         }
@@ -118,6 +124,14 @@ protected:
             by_status
                 ? "status " + std::to_string(missing_status_) + " at " + name(plan_.ended_at())
                 : "empty page at " + name(std::min(plan_.ended_at(), plan_.end()));
+        if (by_status && plan_.has_data_behind(plan_.ended_at()))
+            return page_end{outcome_code::page_failed,
+                            "page at " + name(plan_.ended_at()) + ": status " +
+                                std::to_string(missing_status_) +
+                                ", but there are records behind it; " + told + came};
+        if (!by_status && plan_.has_data_behind(plan_.ended_at()))
+            return page_end{outcome_code::count_mismatch,
+                            last + ", but there are records behind it; " + told + came};
         if (short_of_total)
             return page_end{by_status ? outcome_code::server_ceiling : outcome_code::count_mismatch,
                             last + ", but " + told + came};

@@ -22,8 +22,8 @@ namespace headgate::detail {
 /// as the caller takes, also where the end is not known: those behind it turn out empty. What is
 /// received proves the end, in whatever order it comes: an empty span with nothing behind it, a
 /// span that the server says it has not, or one that repeats another. A total only plans; when it
-/// is reached with a full span, one more is asked for to see that nothing follows. A unit is a
-/// record for offsets, a page for page numbers.
+/// is reached one more span is asked for to see that nothing follows. A unit is a record for
+/// offsets, a page for page numbers.
 class numbered_plan {
 public:
     static constexpr std::uint64_t none = std::numeric_limits<std::uint64_t>::max();
@@ -39,6 +39,10 @@ public:
 
     /// So many empty spans in a row are taken for the end, if nothing else says that it is.
     void empties_at_end(std::size_t spans) noexcept { empties_at_end_ = spans; }
+
+    /// Spans are delivered in order, so that one that was passed over cannot be asked for later:
+    /// what was given out is asked for, and an end that was believed in stays the end.
+    void in_order(bool on) noexcept { in_order_ = on; }
 
     /// The span at the very beginning is longer by so many units.
     void more_at_first(std::uint64_t units) noexcept { more_at_first_ = units; }
@@ -67,7 +71,7 @@ public:
     /// Whether a span that was given out is still of use. If not, it may be given out again later.
     bool wanted(const span& which)
     {
-        if (which.begin < limit() && !waits_for_proof(which.begin)) {
+        if (which.begin < limit() && (in_order_ || !waits_for_proof(which.begin))) {
             asked_for_.insert(which.begin);
             return true;
         }
@@ -77,9 +81,9 @@ public:
         return false;
     }
 
-    /// What came of a span, or of the rest of one: `got` units, `full` if that is all there was
-    /// room for. Returns false if it is a copy of another, and not to be delivered.
-    bool received(const span& which, std::uint64_t got, bool full, std::size_t digest)
+    /// What came of a span, or of the rest of one: `got` units. Returns false if it is a copy of
+    /// another, and not to be delivered.
+    bool received(const span& which, std::uint64_t got, std::size_t digest)
     {
         if (step_ == 0)
             planned_ = step_ = got;
@@ -96,8 +100,6 @@ public:
         }
         digests_.add(digest, which.begin);
         add(which.begin, got);
-        if (which.begin + got >= total_.value_or(none))
-            tail_is_full_ = full;
         return true;
     }
 
@@ -147,6 +149,7 @@ public:
         fresh.step_ = step_;
         fresh.more_at_first_ = more_at_first_;
         fresh.empties_at_end_ = empties_at_end_;
+        fresh.in_order_ = in_order_;
         fresh.planned_ = fresh.end_ = fresh.last_data_ = begin;
         fresh.total_ = total_;
         *this = std::move(fresh);
@@ -164,9 +167,17 @@ public:
     std::uint64_t failed_at() const noexcept { return failed_from_; }
     bool is_missing_at_end() const { return missing_from_ <= first_empty(); }
 
-    /// The end of what came without a gap, and whether something came behind a gap.
+    /// Whether records came from behind that place.
+    bool has_data_behind(std::uint64_t place) const noexcept
+    {
+        return pages_ > 0 && last_data_ > place;
+    }
+
+    /// Whether a span lies where nothing is to be asked for any more.
+    bool is_beyond(const span& which) const { return which.begin >= limit(); }
+
+    /// The end of what came without a gap.
     std::uint64_t end() const noexcept { return end_; }
-    bool has_gap() const noexcept { return !behind_.empty(); }
 
     /// The place of a page that was the same as another, and of that one.
     const std::optional<span>& repetition() const noexcept { return repetition_; }
@@ -229,17 +240,19 @@ private:
         if (!total_ || planned_ < *total_)
             return true;
         // The total is reached. Only the data can say that this is the end.
-        return outstanding_ == 0 && end_ >= *total_ && tail_is_full_ && end_ == planned_;
+        return outstanding_ == 0 && end_ >= *total_ && end_ == planned_;
     }
 
     void add(std::uint64_t begin, std::uint64_t got)
     {
         ++pages_;
         if (begin >= last_data_) {
-            const auto behind = empty_.lower_bound(begin);
-            longest_gap_ = std::max(
-                longest_gap_, static_cast<std::size_t>(std::distance(empty_.begin(), behind)));
-            empty_.erase(empty_.begin(), behind);
+            if (!in_order_ || empty_from() == none) {
+                const auto behind = empty_.lower_bound(begin);
+                longest_gap_ = std::max(
+                    longest_gap_, static_cast<std::size_t>(std::distance(empty_.begin(), behind)));
+                empty_.erase(empty_.begin(), behind);
+            }
             last_data_ = begin;
         }
         behind_[begin] = begin + got;
@@ -257,6 +270,8 @@ private:
         repetition_ = span{copy, std::min(which.begin, other)};
         if (which.begin < other) {
             behind_.erase(other);
+            last_data_ =
+                behind_.empty() ? which.begin : std::max(which.begin, behind_.rbegin()->first);
             --pages_;
             add(which.begin, got);
             digests_.replace(digest, which.begin);
@@ -268,6 +283,7 @@ private:
     std::uint64_t step_ = 0;
     std::uint64_t more_at_first_ = 0;
     std::size_t empties_at_end_ = 1;
+    bool in_order_ = false;
     std::uint64_t planned_ = 0;
     std::uint64_t outstanding_ = 0;
     std::uint64_t missing_from_ = none;
@@ -276,7 +292,6 @@ private:
     std::uint64_t last_data_ = 0; // where the hindmost page with records begins
     std::uint64_t pages_ = 0;
     std::size_t longest_gap_ = 0;
-    bool tail_is_full_ = false;
     std::set<std::uint64_t> empty_;                 // behind the hindmost page with records
     std::set<std::uint64_t> skipped_;               // given out and not asked for
     std::set<std::uint64_t> asked_for_;             // and not done with

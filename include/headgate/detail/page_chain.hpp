@@ -66,7 +66,7 @@ protected:
     {
         const std::size_t digest = content.digest();
         if (const auto seen = digest == 0 ? std::nullopt : pages_.find(digest);
-            seen && content.tells_records_apart()) {
+            seen && mine.count() > 0 && content.tells_records_apart()) {
             finish(outcome_code::loop,
                    describe(where) + " repeats page " + std::to_string(*seen + 1));
             return 0;

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -31,7 +32,7 @@ public:
           most_pages_{most_pages},
           ordered_{ordered || pager_.is_ordered()}
     {
-        pager_.may_overrun(most_in_flight);
+        pager_.may_overrun(most_in_flight, ordered_);
     }
 
     pager_adaptor<Pager>& pager() noexcept { return pager_; }
@@ -46,18 +47,18 @@ public:
             if (!planned_) {
                 auto where = pager_.next();
                 if (!where)
-                    return pager_.end();
-                planned_.emplace(task{next_index_++, std::move(*where)});
+                    return is_idle() ? pager_.end() : std::nullopt;
+                planned_.emplace(task{take_index(), std::move(*where)});
             }
             if (planned_->index < most_pages_) {
                 if (!push(std::move(*planned_)))
                     return std::nullopt;
                 planned_.reset();
-            } else if (is_capped()) {
-                return done_ < next_index_ - 1 ? std::nullopt : std::optional{capped_end()};
+                ++out_;
+            } else if (pager_.is_beyond(planned_->where)) {
+                forget_planned(); // above the cap, but there is no such page
             } else {
-                planned_.reset();
-                --next_index_;
+                return is_idle() ? std::optional{capped_end()} : std::nullopt;
             }
         }
     }
@@ -67,7 +68,7 @@ public:
     template <class Deliver>
     void finish(task&& what, Page&& page, Deliver deliver)
     {
-        ++done_;
+        --out_;
         if (!ordered_) {
             deliver(what, std::move(page));
             return;
@@ -78,17 +79,29 @@ public:
             join(next->first, std::move(next->second), deliver);
     }
 
-private:
-    /// Whether the page that is planned is above the cap. The pages before it may yet show that
-    /// there is no such page, and when they have all come what they show must do.
-    bool is_capped()
+    /// Takes back a task that was not wanted. The pager may plan its page again, in the same place.
+    void give_back(const task& what)
     {
-        if (!pager_.wanted(planned_->where))
-            return false;
-        if (done_ < next_index_ - 1)
-            return true;
-        pager_.may_overrun(1);
-        return pager_.wanted(planned_->where);
+        --out_;
+        if (what.index >= valid_from_)
+            given_back_.insert(what.index);
+    }
+
+private:
+    bool is_idle() const noexcept { return out_ == 0; }
+
+    std::uint64_t take_index()
+    {
+        if (given_back_.empty())
+            return next_index_++;
+        return given_back_.extract(given_back_.begin()).value();
+    }
+
+    void forget_planned()
+    {
+        pager_.wanted(planned_->where); // says that it is not
+        given_back_.insert(planned_->index);
+        planned_.reset();
     }
 
     paging::page_end capped_end() const
@@ -105,8 +118,10 @@ private:
         if (page.received) {
             const auto repeated = pager_.join(what.where, page.records);
             if (!repeated) { // the list is read again: all that was planned is void
-                order_.skip_to(next_index_);
                 planned_.reset();
+                given_back_.clear();
+                valid_from_ = next_index_;
+                order_.skip_to(next_index_);
                 return;
             }
             paging::kept{*repeated, page.records.size() - *repeated}.apply(page.records);
@@ -119,7 +134,9 @@ private:
     const bool ordered_;
     std::optional<task> planned_;
     std::uint64_t next_index_ = 0;
-    std::uint64_t done_ = 0; // of those before it
+    std::uint64_t valid_from_ = 0; // what was planned before is void
+    std::uint64_t out_ = 0;        // tasks that were pushed and are not done with
+    std::set<std::uint64_t> given_back_;
     page_order<std::pair<task, Page>> order_;
 };
 

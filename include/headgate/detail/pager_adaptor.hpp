@@ -48,6 +48,13 @@ public:
         return true;
     }
 
+    bool is_beyond(const position& where) const
+    {
+        if constexpr (requires { pager_.is_beyond(where); })
+            return pager_.is_beyond(where);
+        return false;
+    }
+
     bool refused(const position& where, const http::response& response)
     {
         if constexpr (requires { pager_.refused(where, response); })
@@ -73,10 +80,10 @@ public:
         return 0;
     }
 
-    void may_overrun(std::size_t requests)
+    void may_overrun(std::size_t requests, bool in_order)
     {
-        if constexpr (requires { pager_.may_overrun(requests); })
-            pager_.may_overrun(requests);
+        if constexpr (requires { pager_.may_overrun(requests, in_order); })
+            pager_.may_overrun(requests, in_order);
     }
 
     std::optional<paging::page_end> reached() const

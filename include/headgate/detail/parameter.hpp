@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace headgate::detail {
@@ -19,15 +20,15 @@ namespace headgate::detail {
 class parameter {
 public:
     /// @throws std::invalid_argument if it begins with a slash and is not a JSON Pointer.
-    explicit parameter(std::string name) : name_{std::move(name)}
+    explicit parameter(const std::string& name) : in_body_{begins_with_slash(name)}, name_{name}
     {
-        if (in_body())
+        if (in_body_)
             parse_json_pointer(name_);
     }
 
     void set(http::request& request, std::uint64_t value) const
     {
-        if (in_body())
+        if (in_body_)
             set_in_body(request, value);
         else
             set_in_query(request, std::to_string(value));
@@ -36,7 +37,7 @@ public:
     /// @param is_number whether a body is to have it as a number, digit for digit
     void set(http::request& request, const std::string& value, bool is_number = false) const
     {
-        if (!in_body()) {
+        if (!in_body_) {
             set_in_query(request, value);
             return;
         }
@@ -52,8 +53,6 @@ public:
     }
 
 private:
-    bool in_body() const noexcept { return !name_.empty() && name_.front() == '/'; }
-
     void set_in_query(http::request& request, const std::string& value) const
     {
         http::url url{request.url()};
@@ -81,6 +80,13 @@ private:
         request.body(std::move(body));
     }
 
+    /// Out of line because g++ 12 else takes a default argument's text for uninitialised.
+    [[gnu::noinline]] static bool begins_with_slash(std::string_view name) noexcept
+    {
+        return name.substr(0, 1) == "/";
+    }
+
+    bool in_body_;
     std::string name_;
 };
 

@@ -44,7 +44,6 @@ public:
     rate_control(const extract_options& options, std::vector<limit> limits)
         : max_wait_{options.max_wait()},
           trusts_{options.trust_server()},
-          throttled_if_{options.throttled_if()},
           original_{std::move(limits)},
           policy_{options.retries(), options.max_wait()}
     {
@@ -67,12 +66,13 @@ public:
     }
 
     /// A request that was sent at `sent` was answered, with `others` still in flight.
-    reaction heard(const http::response& answer, time sent, time now, std::size_t others)
+    /// @param told whether the caller knows that it was refused, beyond what the status says
+    reaction heard(const http::response& answer, bool told, time sent, time now, std::size_t others)
     {
         reaction result;
         const http::rate_hint hint = http::read_rate_hint(answer);
         note(answer, hint, sent);
-        result.refused = retry_policy::is_throttled(answer) || (throttled_if_ && throttled_if_(answer));
+        result.refused = told || retry_policy::is_throttled(answer);
         if (result.refused)
             result.wait = policy_.throttled(answer, sent, now);
         else if (hint.exhausted() && *hint.reset <= max_wait_)
@@ -113,7 +113,9 @@ private:
     /// A limit that the server tells, where it is tighter than the caller's or is trusted more.
     bool heed_policy(const http::rate_hint& hint)
     {
+        // A limit whose requests are further apart than the longest wait that is borne is nonsense.
         if (!hint.limit || !hint.window || adaptive_ || *hint.limit > limit::max_count ||
+            std::chrono::duration<double>(*hint.window) / *hint.limit > max_wait_ ||
             (told_ && *told_ == std::pair{*hint.limit, *hint.window}))
             return false;
         const auto rate = [](double count, time period) {
@@ -139,7 +141,6 @@ private:
 
     time max_wait_;
     bool trusts_;
-    std::function<bool(const http::response&)> throttled_if_;
     std::vector<limit> original_;
     std::vector<limit> enforced_;
     std::optional<std::pair<double, time>> told_;

@@ -4,7 +4,6 @@
 #include <headgate/detail/exact_number.hpp>
 #include <headgate/detail/json_pointer.hpp>
 #include <headgate/detail/page_chain.hpp>
-#include <headgate/detail/page_keys.hpp>
 #include <headgate/detail/parameter.hpp>
 #include <headgate/http/request.hpp>
 #include <headgate/http/response.hpp>
@@ -19,7 +18,9 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <unordered_set>
 #include <utility>
+#include <vector>
 
 namespace headgate::paging {
 
@@ -66,20 +67,20 @@ public:
     /// The name of the parameter; "cursor" unless set. A name that begins with a slash is a JSON
     /// Pointer into the request's JSON body.
     /// @throws std::invalid_argument if it begins with a slash and is not a JSON Pointer.
-    cursor& cursor_param(std::string name)
+    cursor& cursor_param(const std::string& name)
     {
-        param_ = detail::parameter{std::move(name)};
+        param_ = detail::parameter{name};
         return *this;
     }
 
     /// How many records to ask for at once, under that name; left out unless set.
     /// @throws std::invalid_argument if 0.
-    cursor& page_size(std::size_t records, std::string limit_param = "limit")
+    cursor& page_size(std::size_t records, const std::string& limit_param = "limit")
     {
         if (records == 0)
             throw std::invalid_argument{"headgate::paging::cursor: page size is 0"};
         page_size_ = records;
-        limit_param_ = detail::parameter{std::move(limit_param)};
+        limit_param_ = detail::parameter{limit_param};
         return *this;
     }
 
@@ -96,10 +97,10 @@ public:
     /// Pointer into a record, is what goes out as `param`. Records that come again are dropped.
     /// Another restart is made only if pages have come since.
     /// @throws std::invalid_argument if it is not a JSON Pointer.
-    cursor& restart_from(const std::string& key, std::string param)
+    cursor& restart_from(const std::string& key, const std::string& param)
     {
-        last_.emplace(detail::parse_json_pointer(key));
-        since_param_ = detail::parameter{std::move(param)};
+        key_ = detail::parse_json_pointer(key);
+        since_param_ = detail::parameter{param};
         return *this;
     }
 
@@ -129,7 +130,7 @@ public:
         const bool unknown = status == 400 || status == 404 || status == 410 || status == 422;
         if (where.name().empty() || !(unknown || (expired_if_ && expired_if_(response))))
             return false;
-        if (!last_ || pages_since_restart_ == 0)
+        if (!key_ || pages_since_restart_ == 0)
             finish(outcome_code::cursor_expired, "the server refuses the cursor of " +
                                                      describe(where) + " with status " +
                                                      std::to_string(status));
@@ -142,13 +143,10 @@ public:
     kept received(const position& where, const page_content& content)
     {
         kept mine = content.records();
-        if (last_ && content.records() > 0) {
-            const std::size_t known = is_restarted(where) ? last_->known(content.list()) : 0;
-            mine = {known, content.records() - known};
-            last_->remember(content.list());
-            since_ = detail::exact_text(
-                last_->key_of(content.list().back()), content.response().body(),
-                content.records_pointer() / (content.records() - 1) / last_->pointer());
+        if (key_ && content.records() > 0) {
+            if (is_restarted(where))
+                mine = {content.records(), repeated(content.list())};
+            remember(content);
         }
         ++pages_since_restart_;
         if (more_ && content.document().contains(*more_) && content.document().at(*more_) == false)
@@ -171,6 +169,28 @@ private:
         return where.name().empty() && where.number() > 0;
     }
 
+    /// Which records stood on the page before as well.
+    std::vector<std::size_t> repeated(const std::vector<nlohmann::json>& list) const
+    {
+        std::vector<std::size_t> result;
+        for (std::size_t i = 0; i < list.size(); ++i)
+            if (last_page_.count(list[i].dump()) > 0)
+                result.push_back(i);
+        return result;
+    }
+
+    void remember(const page_content& content)
+    {
+        const nlohmann::json& last = content.list().back();
+        if (!last.contains(*key_))
+            throw std::runtime_error{"the last record has no " + key_->to_string()};
+        since_ = detail::exact_text(last.at(*key_), content.response().body(),
+                                    content.records_pointer() / (content.records() - 1) / *key_);
+        last_page_.clear();
+        for (const nlohmann::json& each : content.list())
+            last_page_.insert(each.dump());
+    }
+
     nlohmann::json::json_pointer pointer_{"/next"};
     std::optional<nlohmann::json::json_pointer> more_;
     std::string header_;
@@ -179,7 +199,8 @@ private:
     std::uint64_t page_size_ = 0;
     detail::parameter limit_param_{"limit"};
 
-    std::optional<detail::page_keys> last_; // the records of the last page
+    std::optional<nlohmann::json::json_pointer> key_;
+    std::unordered_set<std::string> last_page_; // its records, if they may come again
     std::string since_;
     detail::parameter since_param_{"since"};
     std::uint64_t pages_since_restart_ = 0;

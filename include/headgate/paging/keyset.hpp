@@ -14,7 +14,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -34,7 +33,8 @@ namespace headgate::paging {
 /// server that gives what lies behind the key (`>`) then loses records, which no client can see:
 /// use it with unique keys only, or with a second parameter for a second key (`then_by`). From a
 /// server that gives what is not before the key (`>=`) the records at the boundary come again and
-/// are dropped; if more share a key than come on a page, the run ends as `outcome_code::loop`.
+/// are dropped; if so many share a key that the list cannot be read on behind them, the run ends as
+/// `outcome_code::loop`.
 class keyset : public detail::page_chain {
 public:
     /// Pages of the list that `list` asks for; its method, headers, other parameters and body are
@@ -43,28 +43,27 @@ public:
     /// @param param    the parameter it goes out as; one that begins with a slash is a JSON Pointer
     ///                 into the request's JSON body
     /// @throws std::invalid_argument if one is not a JSON Pointer.
-    keyset(http::request list, const std::string& pointer, std::string param)
+    keyset(http::request list, const std::string& pointer, const std::string& param)
         : page_chain{std::move(list)}
     {
-        then_by(pointer, std::move(param));
+        then_by(pointer, param);
     }
 
     /// A further key that goes out as well, for a list that is sorted by several.
-    keyset& then_by(const std::string& pointer, std::string param)
+    keyset& then_by(const std::string& pointer, const std::string& param)
     {
-        keys_.push_back(
-            {detail::parse_json_pointer(pointer), detail::parameter{std::move(param)}, {}});
+        keys_.push_back({detail::parse_json_pointer(pointer), detail::parameter{param}, {}});
         return *this;
     }
 
     /// How many records to ask for at once, under that name; left out unless set.
     /// @throws std::invalid_argument if 0.
-    keyset& page_size(std::size_t records, std::string limit_param = "limit")
+    keyset& page_size(std::size_t records, const std::string& limit_param = "limit")
     {
         if (records == 0)
             throw std::invalid_argument{"headgate::paging::keyset: page size is 0"};
         page_size_ = records;
-        limit_param_ = detail::parameter{std::move(limit_param)};
+        limit_param_ = detail::parameter{limit_param};
         return *this;
     }
 
@@ -82,23 +81,28 @@ public:
     kept received(const position& where, const page_content& content)
     {
         const std::vector<nlohmann::json>& list = content.list();
+        if (list.empty())
+            return go_on(where, content, {}, "no records behind the last", 0);
         std::vector<std::size_t> repeated;
-        for (std::size_t i = 0; i < list.size(); ++i)
-            if (at_boundary_.count(std::hash<nlohmann::json>{}(list[i])) > 0)
+        for (std::size_t i = 0; i < list.size() && !boundary_.empty(); ++i)
+            if (boundary_.count(list[i].dump()) > 0)
                 repeated.push_back(i);
         const kept mine{list.size(), repeated};
-        const bool is_full = list.size() >= largest_;
         largest_ = std::max(largest_, list.size());
-        const std::string name = list.empty() ? std::string{} : name_of(content);
-        if (list.empty() || (name == where.name() && !is_full))
-            return go_on(where, content, {}, "no records behind the last", mine);
-        remember_boundary(list);
-        if (name != where.name())
+        const std::string name = name_of(content);
+        if (name != where.name()) {
+            remember_boundary(list);
             return go_on(where, content, name, {}, mine);
+        }
+        // To go on would be to ask for the same page again. If nothing on it is new, or a server
+        // that fills its pages has not filled it, it is the last.
+        const bool fills_pages = page_size_ > 0 && largest_ == page_size_;
+        if (mine.count() == 0 || (fills_pages && list.size() < page_size_))
+            return go_on(where, content, {}, "no records behind the last", mine);
         stop_at(mine.count(), outcome_code::loop,
-                "more records share " + keys_.front().pointer.to_string() + " = " +
-                    keys_.front().last +
-                    " than come on one page, so that the list cannot be read on");
+                "so many records share " + keys_.front().pointer.to_string() + " = " +
+                    keys_.front().last.substr(0, 100) +
+                    " that the list cannot be read on behind them");
         return mine;
     }
 
@@ -130,25 +134,28 @@ private:
         return name;
     }
 
-    /// The records that share the last one's first key may come again.
+    /// The records that share all the last one's keys may come again.
     void remember_boundary(const std::vector<nlohmann::json>& list)
     {
-        const auto& pointer = keys_.front().pointer;
-        const nlohmann::json& last = list.back().at(pointer);
-        if (!(boundary_ == last))
-            at_boundary_.clear();
-        boundary_ = last;
-        for (const nlohmann::json& each : list)
-            if (each.contains(pointer) && each.at(pointer) == last)
-                at_boundary_.insert(std::hash<nlohmann::json>{}(each));
+        boundary_.clear();
+        for (auto each = list.rbegin(); each != list.rend() && has_last_keys(*each, list.back());
+             ++each)
+            boundary_.insert(each->dump());
+    }
+
+    bool has_last_keys(const nlohmann::json& record, const nlohmann::json& last) const
+    {
+        return std::all_of(keys_.begin(), keys_.end(), [&](const key& each) {
+            return record.contains(each.pointer) &&
+                   record.at(each.pointer) == last.at(each.pointer);
+        });
     }
 
     std::vector<key> keys_;
     std::uint64_t page_size_ = 0;
     detail::parameter limit_param_{"limit"};
     std::size_t largest_ = 0;
-    nlohmann::json boundary_;
-    std::unordered_set<std::size_t> at_boundary_;
+    std::unordered_set<std::string> boundary_;
 };
 
 } // namespace headgate::paging

@@ -29,7 +29,7 @@ namespace headgate::paging {
 ///
 /// Loops, empty pages and totals are seen to as by the other styles. An exception that leaves the
 /// function ends the run as a failure of the page. A request to another origin than the list's is
-/// refused unless it is allowed.
+/// refused unless it is allowed, and then goes out without any header field.
 class next_request : public detail::page_chain {
 public:
     using function = std::function<std::optional<http::request>(const page_content&)>;
@@ -39,7 +39,7 @@ public:
     {
     }
 
-    /// Also goes where that URL's scheme, host and port are.
+    /// Also goes where that URL's scheme, host and port are, without header fields.
     /// @throws std::invalid_argument as `http::url` does.
     next_request& allow_origin(const std::string& origin)
     {
@@ -59,6 +59,13 @@ public:
         } catch (const foreign_origin& e) {
             return stop_at(content.records(), outcome_code::foreign_origin,
                            describe(where) + ": " + e.what());
+        }
+        if (!guard_.is_home(next->url())) {
+            http::request bare{next->url()};
+            bare.method(next->method());
+            if (next->body())
+                bare.body(*next->body());
+            next = std::move(bare);
         }
         std::string name = next->method() + ' ' + next->url().str();
         if (next->body())

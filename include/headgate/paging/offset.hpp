@@ -96,14 +96,14 @@ public:
     /// The names of the two parameters; "offset" and "limit" unless set. A name that begins with a
     /// slash is a JSON Pointer into the request's JSON body.
     /// @throws std::invalid_argument if it begins with a slash and is not a JSON Pointer.
-    offset& offset_param(std::string name)
+    offset& offset_param(const std::string& name)
     {
-        offset_param_ = detail::parameter{std::move(name)};
+        offset_param_ = detail::parameter{name};
         return *this;
     }
-    offset& limit_param(std::string name)
+    offset& limit_param(const std::string& name)
     {
-        limit_param_ = detail::parameter{std::move(name)};
+        limit_param_ = detail::parameter{name};
         return *this;
     }
 
@@ -161,6 +161,11 @@ public:
 
     std::string describe(const position& where) const { return name(where.begin()); }
 
+    bool is_beyond(const position& where) const
+    {
+        return where.reading() != reading() || plan_.is_beyond(span(where));
+    }
+
     bool refused(const position& where, const http::response& response)
     {
         if (where.reading() != reading())
@@ -190,9 +195,7 @@ public:
         const std::uint64_t came = content.records() - shared;
         // More than was asked for belongs to the pages behind.
         const std::uint64_t mine = where.count() == 0 ? came : std::min(came, where.count());
-        // Without a page size the first page is as large as pages are.
-        const bool full = where.count() > 0 ? mine == where.count() : total_ && mine > *total_;
-        if (!is_new(span(where), mine, full, content)) {
+        if (!is_new(span(where), mine, content)) {
             if (!seam_)
                 plan_.done(where.page_begin());
             return 0;
@@ -205,7 +208,7 @@ public:
         if (seam_ && where.count() == 0 && mine > 1)
             plan_.learn_step(mine - 1, mine);
         const std::uint64_t end = where.begin() + mine;
-        bool is_short = mine > 0 && mine < where.count() && end != total_;
+        bool is_short = mine > 0 && mine < where.count();
         if (is_short && plan_.is_at_first()) {
             // Twice the same, and less than was asked for: that is the server's own page size.
             if (where.is_rest() && content.records() == first_size_) {

@@ -50,14 +50,14 @@ public:
     /// The names of the two parameters; "page" and "limit" unless set. A name that begins with a
     /// slash is a JSON Pointer into the request's JSON body.
     /// @throws std::invalid_argument if it begins with a slash and is not a JSON Pointer.
-    page_number& page_param(std::string name)
+    page_number& page_param(const std::string& name)
     {
-        page_param_ = detail::parameter{std::move(name)};
+        page_param_ = detail::parameter{name};
         return *this;
     }
-    page_number& limit_param(std::string name)
+    page_number& limit_param(const std::string& name)
     {
-        limit_param_ = detail::parameter{std::move(name)};
+        limit_param_ = detail::parameter{name};
         return *this;
     }
 
@@ -95,6 +95,7 @@ public:
     }
 
     std::string describe(const position& where) const { return name(where.index()); }
+    bool is_beyond(const position& where) const { return plan_.is_beyond(span(where)); }
 
     bool refused(const position& where, const http::response& response)
     {
@@ -117,7 +118,7 @@ public:
         read_total(content.document());
         if (total_ && largest_ > 0)
             plan_.total(*total_ / largest_ + (*total_ % largest_ > 0 ? 1 : 0));
-        const bool fresh = is_new(span(where), came > 0 ? 1 : 0, came == largest_, content);
+        const bool fresh = is_new(span(where), came > 0 ? 1 : 0, content);
         plan_.done(where.index());
         received_ += fresh ? came : 0;
         // Pages that come short leave records for more pages than the total has planned.

@@ -108,12 +108,14 @@ public:
     /// Removes the others.
     void apply(std::vector<nlohmann::json>& records) const
     {
-        using difference = std::vector<nlohmann::json>::difference_type;
-        for (auto index = left_out_.rbegin(); index != left_out_.rend(); ++index)
-            records.erase(records.begin() + static_cast<difference>(*index));
-        if (first_ + count() < records.size())
-            records.resize(first_ + count());
-        records.erase(records.begin(), records.begin() + static_cast<difference>(first_));
+        std::size_t index = 0;
+        auto left_out = left_out_.begin();
+        std::erase_if(records, [&](const nlohmann::json&) {
+            const std::size_t here = index++;
+            const bool is_left_out = left_out != left_out_.end() && *left_out == here;
+            left_out += is_left_out ? 1 : 0;
+            return is_left_out || here < first_ || here >= first_ + count_;
+        });
     }
 
 private:
@@ -141,16 +143,19 @@ private:
 ///   asked for and delivered with it;
 /// - `wanted(position)`: false if, since `next` gave it, the page has turned out to lie behind the
 ///   end; it is not asked for then, and the pager must not wait for it;
-/// - `refused(position, response)`, called for a status of 400 or more that no retry may change:
-///   true if the pager knows what that means, such as that there is no such page; the page is then
-///   done with, without `received`;
+/// - `is_beyond(position)`: whether the page lies behind the end, as far as it is known now;
+/// - `refused(position, response)`, called for every answer before it is parsed, whatever its
+/// status:
+///   true if the pager knows that it is no page and what that means, such as that there is no such
+///   page; it is then done with, without `received`;
 /// - `failed(position, page_end)`: called when a page cannot be had, instead of ending the run at
 ///   once; the pager gives no page behind it any more, and in the end says so;
 /// - `join(position, records)`, called for each page in the order of the list when it is to be
 ///   delivered: how many of the first records were delivered before, or nothing if the list has
 ///   changed and is to be read again from where `next` goes on;
-/// - `may_overrun(requests)`, called first: how many requests may be in flight, and so go to what
-///   lies behind the end;
+/// - `may_overrun(requests, in_order)`, called first: how many requests may be in flight, and so go
+///   to what lies behind the end, and whether pages are delivered in order, so that one that was
+///   not wanted cannot be given again;
 /// - `reached()`: the end that is proved so far, where the caller's cap allows no more pages;
 /// - `is_ordered()`: whether pages are to be delivered in order even if the caller does not ask for
 ///   it;

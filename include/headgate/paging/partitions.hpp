@@ -110,11 +110,18 @@ public:
             parts_[where.list()].failure = std::move(why);
     }
 
-    void may_overrun(std::size_t requests)
+    bool is_beyond(const position& where) const
+    {
+        if constexpr (requires(const Pager& p) { p.is_beyond(where.where()); })
+            return of(where).is_beyond(where.where());
+        return false;
+    }
+
+    void may_overrun(std::size_t requests, bool in_order)
     {
         for (part& each : parts_)
-            if constexpr (requires { each.list.may_overrun(requests); })
-                each.list.may_overrun(requests);
+            if constexpr (requires { each.list.may_overrun(requests, in_order); })
+                each.list.may_overrun(requests, in_order);
     }
 
     std::optional<std::uint64_t> expected() const

@@ -183,6 +183,8 @@ public:
     /// Called when the server answers 401, to get the credentials that `prepare` then adds. It is
     /// called once however many requests are refused; they are sent again when it is done. If it
     /// throws, or what was sent after it is answered 401 again, the page has failed.
+    /// `prepare` may be called for other requests meanwhile: what the two share needs a lock where the
+    /// executor has several threads.
     extract_options& refresh(std::function<asio::awaitable<void>()> get_credentials)
     {
         refresh_ = std::move(get_credentials);

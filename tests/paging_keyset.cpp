@@ -69,9 +69,18 @@ TEST_CASE("ties at the end of a list are the end of it where pages are filled, e
     CHECK(reader.run()->code() == (filled ? outcome_code::complete : outcome_code::loop));
     CHECK(reader.got.size() == 4);
     keyset one{http::request{"http://h/list"}, "/time", "since"};
+    one.page_size(3);
     support::paged<keyset> single{one, table_api{{{1, 1}}}};
     CHECK(single.run()->code() == outcome_code::complete);
     CHECK(single.got.size() == 1);
+}
+
+TEST_CASE("one record a page, again and again, is not taken for the whole list")
+{
+    keyset pager{http::request{"http://h/list"}, "/time", "since"};
+    support::paged<keyset> reader{pager, table_api{{{1, 1}, {2, 2}}, 1}};
+    CHECK(reader.run()->code() == outcome_code::loop);
+    CHECK(reader.got.size() == 1);
 }
 
 TEST_CASE("keyset: keys of any length, and several")

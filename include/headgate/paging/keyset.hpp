@@ -97,7 +97,8 @@ public:
         // To go on would be to ask for the same page again. If nothing on it is new, or a server
         // that fills its pages has not filled it, it is the last.
         const bool fills_pages = page_size_ > 0 && largest_ == page_size_;
-        const bool is_full = list.size() > 1 && list.size() >= largest_;
+        // One record is a whole page too, unless more were asked for.
+        const bool is_full = list.size() >= largest_ && (list.size() > 1 || page_size_ <= 1);
         if (fills_pages ? list.size() < page_size_ : mine.count() == 0 && !is_full)
             return go_on(where, content, {}, "no records behind the last", mine);
         stop_at(mine.count(), outcome_code::loop,

@@ -2,6 +2,7 @@
 #define HEADGATE_EXTRACT_HPP
 
 #include <headgate/async_limiter.hpp>
+#include <headgate/detail/any_pager.hpp>
 #include <headgate/detail/extraction_run.hpp>
 #include <headgate/extract_options.hpp>
 #include <headgate/http/client.hpp>
@@ -34,9 +35,9 @@ template <class Client, class Clock, class Executor, paging::pager Pager>
 page_stream extract(const Client& client, const basic_async_limiter<Clock, Executor>& limiter,
                     Pager pager, const extract_options& options = {})
 {
-    using run_type = detail::extraction_run<Client, basic_async_limiter<Clock, Executor>, Pager>;
-    auto run =
-        std::make_shared<run_type>(client.share(), limiter.share(), std::move(pager), options);
+    using run_type = detail::extraction_run<Client, basic_async_limiter<Clock, Executor>>;
+    auto any = std::make_unique<detail::pager_model<Pager>>(std::move(pager));
+    auto run = std::make_shared<run_type>(client.share(), limiter.share(), std::move(any), options);
     run->start();
     return page_stream{std::move(run)};
 }

@@ -3,6 +3,7 @@
 
 #include <headgate/async_limiter.hpp>
 #include <headgate/detail/address_reach.hpp>
+#include <headgate/detail/any_pager.hpp>
 #include <headgate/detail/asio.hpp>
 #include <headgate/detail/bounds.hpp>
 #include <headgate/detail/clock_timer.hpp>
@@ -59,12 +60,11 @@ namespace headgate::detail {
 
 /// One extraction: the pager plans, the queue hands out, the workers fetch and parse, the channel
 /// delivers. Kept alive by its workers and by the stream.
-template <class Client, class Limiter, class Pager>
+template <class Client, class Limiter>
 class extraction_run final
     : public extraction,
-      public std::enable_shared_from_this<extraction_run<Client, Limiter, Pager>> {
+      public std::enable_shared_from_this<extraction_run<Client, Limiter>> {
     using clock = typename Limiter::clock_type;
-    using position = typename Pager::position;
 
     using mutex = std::recursive_mutex;
     using time = std::chrono::nanoseconds;
@@ -80,11 +80,11 @@ class extraction_run final
         std::vector<nlohmann::json> records;
         bool received = false;        ///< an answer was taken in for it
         bool called_off = false;      ///< it has turned out to be of no use
-        std::optional<position> rest; ///< what that answer left out
+        any_pager::position rest; ///< what that answer left out
         extraction::channel::place place;
     };
 
-    using plan_type = page_plan<Pager, pending_page>;
+    using plan_type = page_plan<pending_page>;
     using task = typename plan_type::task;
 
     /// Why a try for a page came to nothing, and whether another may do better.
@@ -102,7 +102,8 @@ class extraction_run final
     };
 
 public:
-    extraction_run(Client client, Limiter limiter, Pager pager, const extract_options& options)
+    extraction_run(Client client, Limiter limiter, std::unique_ptr<any_pager> pager,
+                   const extract_options& options)
         : extraction{limiter.get_executor(), options.max_in_flight()},
           client_{std::move(client)},
           limiter_{std::move(limiter)},
@@ -226,8 +227,7 @@ private:
     {
         if (!page.rest)
             return false;
-        what.where = std::move(*page.rest);
-        page.rest.reset();
+        what.where = std::exchange(page.rest, nullptr);
         return true;
     }
 
@@ -591,9 +591,7 @@ private:
     /// A page cannot be had. If the pager can do with that the run goes on, else it ends.
     void give_up(const task& what, const failure& why, unsigned tries)
     {
-        const std::string after =
-            tries > 0 ? " (after " + std::to_string(tries + 1) + " tries)" : std::string{};
-        const paging::page_end end{why.code, name(what) + printable(why.reason) + after};
+        const paging::page_end end{why.code, describe(what, why.reason, tries)};
         bool goes_on = false;
         {
             std::lock_guard lock{mutex_};
@@ -605,9 +603,13 @@ private:
 
     [[noreturn]] void page_failed(const task& what, const std::string& reason, unsigned tries)
     {
-        const std::string after =
-            tries > 0 ? " (after " + std::to_string(tries + 1) + " tries)" : std::string{};
-        stop(outcome_code::page_failed, name(what) + printable(reason) + after);
+        stop(outcome_code::page_failed, describe(what, reason, tries));
+    }
+
+    std::string describe(const task& what, const std::string& reason, unsigned tries) const
+    {
+        return name(what) + printable(reason) +
+               (tries > 0 ? " (after " + std::to_string(tries + 1) + " tries)" : std::string{});
     }
 
     std::string name_of(const task& what) const

@@ -3,6 +3,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <cstdint>
+#include <optional>
 #include <stdexcept>
 #include <string>
 
@@ -18,6 +20,16 @@ inline nlohmann::json::json_pointer parse_json_pointer(const std::string& text)
         throw std::invalid_argument{"\"" + text +
                                     "\" is not a JSON Pointer (empty, or like /data/items)"};
     }
+}
+
+/// The whole number that stands there, if one does: a total is often missing, or a text, or wrong.
+inline std::optional<std::uint64_t> unsigned_at(const nlohmann::json& document,
+                                                const nlohmann::json::json_pointer& pointer)
+{
+    if (!document.contains(pointer))
+        return std::nullopt;
+    const nlohmann::json& value = document.at(pointer);
+    return value.is_number_unsigned() ? std::optional{value.get<std::uint64_t>()} : std::nullopt;
 }
 
 } // namespace headgate::detail

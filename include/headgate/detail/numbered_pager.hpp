@@ -55,12 +55,10 @@ protected:
     /// Takes the total out of a body, if there is one.
     void read_total(const nlohmann::json& document)
     {
-        if (!document.contains(total_pointer_))
+        const auto found = unsigned_at(document, total_pointer_);
+        if (!found)
             return;
-        const nlohmann::json& value = document.at(total_pointer_);
-        if (!value.is_number_unsigned())
-            return;
-        const std::uint64_t told = std::min(value.get<std::uint64_t>(), largest_total);
+        const std::uint64_t told = std::min(*found, largest_total);
         total_moved_ = total_moved_ || (total_ && told != *total_);
         total_ = told;
     }
@@ -124,14 +122,12 @@ protected:
             by_status
                 ? "status " + std::to_string(missing_status_) + " at " + name(plan_.ended_at())
                 : "empty page at " + name(std::min(plan_.ended_at(), plan_.end()));
-        if (by_status && plan_.has_data_behind(plan_.ended_at()))
-            return page_end{outcome_code::page_failed,
-                            "page at " + name(plan_.ended_at()) + ": status " +
-                                std::to_string(missing_status_) +
+        if (plan_.has_data_behind(plan_.ended_at()))
+            return page_end{by_status ? outcome_code::page_failed : outcome_code::count_mismatch,
+                            (by_status ? "page at " + name(plan_.ended_at()) + ": status " +
+                                             std::to_string(missing_status_)
+                                       : last) +
                                 ", but there are records behind it; " + told + came};
-        if (!by_status && plan_.has_data_behind(plan_.ended_at()))
-            return page_end{outcome_code::count_mismatch,
-                            last + ", but there are records behind it; " + told + came};
         if (short_of_total)
             return page_end{by_status ? outcome_code::server_ceiling : outcome_code::count_mismatch,
                             last + ", but " + told + came};

@@ -49,7 +49,7 @@ public:
 
     std::optional<span> next()
     {
-        if (planned_ == 0 && !started_) {
+        if (!started_) {
             started_ = true;
             return give(first_step());
         }

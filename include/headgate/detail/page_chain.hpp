@@ -2,8 +2,10 @@
 #define HEADGATE_DETAIL_PAGE_CHAIN_HPP
 
 #include <headgate/detail/bounds.hpp>
+#include <headgate/detail/exact_number.hpp>
 #include <headgate/detail/json_pointer.hpp>
 #include <headgate/detail/origin_guard.hpp>
+#include <headgate/detail/parameter.hpp>
 #include <headgate/detail/recent_digests.hpp>
 #include <headgate/http/request.hpp>
 #include <headgate/outcome.hpp>
@@ -15,6 +17,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <utility>
 
@@ -71,7 +74,7 @@ protected:
                    describe(where) + " repeats page " + std::to_string(*seen + 1));
             return 0;
         }
-        if (const auto told = read_total(content.document()))
+        if (const auto told = unsigned_at(content.document(), total_pointer_))
             total_ = told;
         if (name.size() > longest_cursor)
             throw bound_exceeded{"the next page has a name of " + std::to_string(name.size()) +
@@ -117,9 +120,42 @@ protected:
         names_ = {};
     }
 
+    /// @throws std::invalid_argument that names the style, if 0.
+    void limit_pages(std::size_t records, const std::string& param, const char* style)
+    {
+        if (records == 0)
+            throw std::invalid_argument{std::string{"headgate::paging::"} + style +
+                                        ": page size is 0"};
+        page_size_ = records;
+        limit_param_ = parameter{param};
+    }
+
+    /// The records a page is to have; 0 if that was left to the server.
+    std::uint64_t records_a_page() const noexcept { return page_size_; }
+
+    /// The request for the list with the page size.
+    http::request list_request() const
+    {
+        http::request result{guard_.list()};
+        if (page_size_ > 0)
+            limit_param_.set(result, page_size_);
+        return result;
+    }
+
+    /// A key of the last record as it is to be sent back, digit for digit.
+    /// @throws std::runtime_error if the record has none
+    static std::string last_key(const paging::page_content& content,
+                                const nlohmann::json::json_pointer& key)
+    {
+        const nlohmann::json& last = content.list().back();
+        if (!last.contains(key))
+            throw std::runtime_error{"the last record has no " + key.to_string()};
+        return exact_text(last.at(key), content.response().body(),
+                          content.records_pointer() / (content.records() - 1) / key);
+    }
+
     origin_guard guard_;
-    std::optional<nlohmann::json::json_pointer> total_pointer_{
-        nlohmann::json::json_pointer{"/count"}};
+    nlohmann::json::json_pointer total_pointer_{"/count"};
 
 private:
     void finish_whole(const std::string& why)
@@ -132,15 +168,8 @@ private:
             end_ = paging::page_end{outcome_code::complete, why};
     }
 
-    std::optional<std::uint64_t> read_total(const nlohmann::json& document) const
-    {
-        if (!total_pointer_ || !document.contains(*total_pointer_))
-            return std::nullopt;
-        const nlohmann::json& value = document.at(*total_pointer_);
-        return value.is_number_unsigned() ? std::optional{value.get<std::uint64_t>()}
-                                          : std::nullopt;
-    }
-
+    std::uint64_t page_size_ = 0;
+    parameter limit_param_{"limit"};
     std::optional<position> next_ = position{{}, 0};
     std::optional<paging::page_end> end_;
     std::optional<std::uint64_t> total_;

@@ -12,28 +12,29 @@
 
 namespace headgate::detail {
 
+/// The key of a record as text.
+/// @throws std::runtime_error if it has none
+inline std::string key_text(const nlohmann::json& record, const nlohmann::json::json_pointer& key)
+{
+    if (!record.contains(key))
+        throw std::runtime_error{"a record has no " + key.to_string()};
+    return record.at(key).dump();
+}
+
 /// Remembers the keys of the records of one page, to know them again on another.
 class page_keys {
 public:
     /// @param key  where in a record its key stands
     explicit page_keys(nlohmann::json::json_pointer key) : key_{std::move(key)} {}
 
-    const nlohmann::json::json_pointer& pointer() const noexcept { return key_; }
-
-    /// @throws std::runtime_error if the record has none
-    const nlohmann::json& key_of(const nlohmann::json& record) const
-    {
-        if (!record.contains(key_))
-            throw std::runtime_error{"a record has no " + key_.to_string()};
-        return record.at(key_);
-    }
+    std::string key_of(const nlohmann::json& record) const { return key_text(record, key_); }
 
     /// How many records there are up to the last one that is known.
     std::size_t known(const std::vector<nlohmann::json>& records) const
     {
         std::size_t result = 0;
         for (std::size_t i = 0; i < records.size(); ++i)
-            if (keys_.count(key_of(records[i]).dump()) > 0)
+            if (keys_.count(key_of(records[i])) > 0)
                 result = i + 1;
         return result;
     }
@@ -42,7 +43,7 @@ public:
     {
         keys_.clear();
         for (const nlohmann::json& each : records)
-            keys_.insert(key_of(each).dump());
+            keys_.insert(key_of(each));
     }
 
 private:

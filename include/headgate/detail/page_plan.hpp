@@ -1,13 +1,14 @@
 #ifndef HEADGATE_DETAIL_PAGE_PLAN_HPP
 #define HEADGATE_DETAIL_PAGE_PLAN_HPP
 
+#include <headgate/detail/any_pager.hpp>
 #include <headgate/detail/page_order.hpp>
-#include <headgate/detail/pager_adaptor.hpp>
 #include <headgate/outcome.hpp>
 #include <headgate/paging/pager.hpp>
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -19,24 +20,25 @@ namespace headgate::detail {
 /// pager, the caller's cap on pages, and the order. A state machine without I/O.
 ///
 /// @tparam Page what a worker makes of a task; has `received` and `records`
-template <class Pager, class Page>
+template <class Page>
 class page_plan {
 public:
     struct task {
         std::uint64_t index;
-        typename Pager::position where;
+        any_pager::position where;
     };
 
-    page_plan(Pager&& pager, std::uint64_t most_pages, bool ordered, std::size_t most_in_flight)
+    page_plan(std::unique_ptr<any_pager> pager, std::uint64_t most_pages, bool ordered,
+              std::size_t most_in_flight)
         : pager_{std::move(pager)},
           most_pages_{most_pages},
-          ordered_{ordered || pager_.is_ordered()}
+          ordered_{ordered || pager_->is_ordered()}
     {
-        pager_.may_overrun(most_in_flight, ordered_);
+        pager_->may_overrun(most_in_flight, ordered_);
     }
 
-    pager_adaptor<Pager>& pager() noexcept { return pager_; }
-    const pager_adaptor<Pager>& pager() const noexcept { return pager_; }
+    any_pager& pager() noexcept { return *pager_; }
+    const any_pager& pager() const noexcept { return *pager_; }
 
     /// Hands what is to be asked for to `push`, which says whether there was room for it. Gives the
     /// end once there is nothing more, and all tasks are done with.
@@ -45,17 +47,17 @@ public:
     {
         for (;;) {
             if (!planned_) {
-                auto where = pager_.next();
+                auto where = pager_->next();
                 if (!where)
-                    return is_idle() ? pager_.end() : std::nullopt;
-                planned_.emplace(task{take_index(), std::move(*where)});
+                    return is_idle() ? pager_->end() : std::nullopt;
+                planned_.emplace(task{take_index(), std::move(where)});
             }
             if (planned_->index < most_pages_) {
                 if (!push(std::move(*planned_)))
                     return std::nullopt;
                 planned_.reset();
                 ++out_;
-            } else if (pager_.is_beyond(planned_->where)) {
+            } else if (pager_->is_beyond(planned_->where)) {
                 forget_planned(); // above the cap, but there is no such page
             } else {
                 return is_idle() ? std::optional{capped_end()} : std::nullopt;
@@ -99,14 +101,14 @@ private:
 
     void forget_planned()
     {
-        pager_.wanted(planned_->where); // says that it is not
+        pager_->wanted(planned_->where); // says that it is not
         given_back_.insert(planned_->index);
         planned_.reset();
     }
 
     paging::page_end capped_end() const
     {
-        if (auto end = pager_.reached())
+        if (auto end = pager_->reached())
             return *end;
         return {outcome_code::page_cap,
                 "stopped after " + std::to_string(most_pages_) + " pages, the most allowed"};
@@ -116,7 +118,7 @@ private:
     void join(const task& what, Page&& page, Deliver& deliver)
     {
         if (page.received) {
-            const auto repeated = pager_.join(what.where, page.records);
+            const auto repeated = pager_->join(what.where, page.records);
             if (!repeated) { // the list is read again: all that was planned is void
                 planned_.reset();
                 given_back_.clear();
@@ -129,7 +131,7 @@ private:
         deliver(what, std::move(page));
     }
 
-    pager_adaptor<Pager> pager_;
+    std::unique_ptr<any_pager> pager_;
     const std::uint64_t most_pages_;
     const bool ordered_;
     std::optional<task> planned_;

@@ -39,7 +39,6 @@ public:
         if (known > 0 || (begin == 0 && rewinds_ == 0)) {
             to_search_ = 0;
             is_searching_ = false;
-            repeated_ += known > 1 ? known - 1 : 0;
             if (known < records.size()) {
                 attempts_ = 0;
                 keys_.remember(records);
@@ -69,10 +68,9 @@ public:
     }
 
     /// The key of a record as text.
-    std::string key_of(const nlohmann::json& record) const { return keys_.key_of(record).dump(); }
+    std::string key_of(const nlohmann::json& record) const { return keys_.key_of(record); }
 
     std::uint64_t rewinds() const noexcept { return rewinds_; }
-    std::uint64_t repeated() const noexcept { return repeated_; }
     bool is_lost() const noexcept { return lost_at_.has_value(); }
     std::uint64_t lost_at() const noexcept { return lost_at_.value_or(torn_at_); }
 
@@ -90,7 +88,6 @@ private:
     bool is_searching_ = false;
     std::uint64_t torn_at_ = 0;
     std::uint64_t rewinds_ = 0;
-    std::uint64_t repeated_ = 0;
     std::optional<std::uint64_t> lost_at_;
 };
 

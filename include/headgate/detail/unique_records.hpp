@@ -1,11 +1,12 @@
 #ifndef HEADGATE_DETAIL_UNIQUE_RECORDS_HPP
 #define HEADGATE_DETAIL_UNIQUE_RECORDS_HPP
 
+#include <headgate/detail/page_keys.hpp>
+
 #include <nlohmann/json.hpp>
 
 #include <cstddef>
 #include <deque>
-#include <stdexcept>
 #include <string>
 #include <unordered_set>
 #include <utility>
@@ -27,9 +28,7 @@ public:
     std::size_t filter(std::vector<nlohmann::json>& records)
     {
         return std::erase_if(records, [this](const nlohmann::json& record) {
-            if (!record.contains(key_))
-                throw std::runtime_error{"a record has no " + key_.to_string()};
-            return !is_new(record.at(key_).dump());
+            return !is_new(key_text(record, key_));
         });
     }
 

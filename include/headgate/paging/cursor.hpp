@@ -3,6 +3,7 @@
 
 #include <headgate/detail/exact_number.hpp>
 #include <headgate/detail/json_pointer.hpp>
+#include <headgate/detail/known_records.hpp>
 #include <headgate/detail/page_chain.hpp>
 #include <headgate/detail/parameter.hpp>
 #include <headgate/http/request.hpp>
@@ -16,11 +17,8 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
-#include <stdexcept>
 #include <string>
-#include <unordered_set>
 #include <utility>
-#include <vector>
 
 namespace headgate::paging {
 
@@ -77,10 +75,7 @@ public:
     /// @throws std::invalid_argument if 0.
     cursor& page_size(std::size_t records, const std::string& limit_param = "limit")
     {
-        if (records == 0)
-            throw std::invalid_argument{"headgate::paging::cursor: page size is 0"};
-        page_size_ = records;
-        limit_param_ = detail::parameter{limit_param};
+        limit_pages(records, limit_param, "cursor");
         return *this;
     }
 
@@ -114,9 +109,7 @@ public:
 
     http::request request(const position& where) const
     {
-        http::request result{guard_.list()};
-        if (page_size_ > 0)
-            limit_param_.set(result, page_size_);
+        http::request result = list_request();
         if (!where.name().empty())
             param_.set(result, where.name(), is_number_);
         else if (!since_.empty())
@@ -145,8 +138,11 @@ public:
         kept mine = content.records();
         if (key_ && content.records() > 0) {
             if (is_restarted(where))
-                mine = {content.records(), repeated(content.list())};
-            remember(content);
+                mine = {content.records(), last_page_.find(content.list())};
+            since_ = last_key(content, *key_);
+            last_page_.clear();
+            for (const nlohmann::json& each : content.list())
+                last_page_.add(each);
         }
         ++pages_since_restart_;
         if (more_ && content.document().contains(*more_) && content.document().at(*more_) == false)
@@ -169,38 +165,14 @@ private:
         return where.name().empty() && where.number() > 0;
     }
 
-    /// Which records stood on the page before as well.
-    std::vector<std::size_t> repeated(const std::vector<nlohmann::json>& list) const
-    {
-        std::vector<std::size_t> result;
-        for (std::size_t i = 0; i < list.size(); ++i)
-            if (last_page_.count(list[i].dump()) > 0)
-                result.push_back(i);
-        return result;
-    }
-
-    void remember(const page_content& content)
-    {
-        const nlohmann::json& last = content.list().back();
-        if (!last.contains(*key_))
-            throw std::runtime_error{"the last record has no " + key_->to_string()};
-        since_ = detail::exact_text(last.at(*key_), content.response().body(),
-                                    content.records_pointer() / (content.records() - 1) / *key_);
-        last_page_.clear();
-        for (const nlohmann::json& each : content.list())
-            last_page_.insert(each.dump());
-    }
-
     nlohmann::json::json_pointer pointer_{"/next"};
     std::optional<nlohmann::json::json_pointer> more_;
     std::string header_;
     detail::parameter param_{"cursor"};
     bool is_number_ = false; // the last cursor
-    std::uint64_t page_size_ = 0;
-    detail::parameter limit_param_{"limit"};
 
     std::optional<nlohmann::json::json_pointer> key_;
-    std::unordered_set<std::string> last_page_; // its records, if they may come again
+    detail::known_records last_page_; // its records, if they may come again
     std::string since_;
     detail::parameter since_param_{"since"};
     std::uint64_t pages_since_restart_ = 0;

@@ -1,8 +1,8 @@
 #ifndef HEADGATE_PAGING_KEYSET_HPP
 #define HEADGATE_PAGING_KEYSET_HPP
 
-#include <headgate/detail/exact_number.hpp>
 #include <headgate/detail/json_pointer.hpp>
+#include <headgate/detail/known_records.hpp>
 #include <headgate/detail/page_chain.hpp>
 #include <headgate/detail/parameter.hpp>
 #include <headgate/http/request.hpp>
@@ -13,11 +13,8 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <cstdint>
-#include <optional>
 #include <stdexcept>
 #include <string>
-#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -60,18 +57,13 @@ public:
     /// @throws std::invalid_argument if 0.
     keyset& page_size(std::size_t records, const std::string& limit_param = "limit")
     {
-        if (records == 0)
-            throw std::invalid_argument{"headgate::paging::keyset: page size is 0"};
-        page_size_ = records;
-        limit_param_ = detail::parameter{limit_param};
+        limit_pages(records, limit_param, "keyset");
         return *this;
     }
 
     http::request request(const position& where) const
     {
-        http::request result{guard_.list()};
-        if (page_size_ > 0)
-            limit_param_.set(result, page_size_);
+        http::request result = list_request();
         if (!where.name().empty())
             for (const key& each : keys_)
                 each.param.set(result, each.last, each.is_number);
@@ -83,11 +75,7 @@ public:
         const std::vector<nlohmann::json>& list = content.list();
         if (list.empty())
             return go_on(where, content, {}, "no records behind the last", 0);
-        std::vector<std::size_t> repeated;
-        for (std::size_t i = 0; i < list.size() && !boundary_.empty(); ++i)
-            if (boundary_.count(list[i].dump()) > 0)
-                repeated.push_back(i);
-        const kept mine{list.size(), repeated};
+        const kept mine{list.size(), boundary_.find(list)};
         largest_ = std::max(largest_, list.size());
         const std::string name = name_of(content);
         if (name != where.name()) {
@@ -96,10 +84,10 @@ public:
         }
         // To go on would be to ask for the same page again. If nothing on it is new, or a server
         // that fills its pages has not filled it, it is the last.
-        const bool fills_pages = page_size_ > 0 && largest_ == page_size_;
+        const bool fills_pages = records_a_page() > 0 && largest_ == records_a_page();
         // One record is a whole page too, unless more were asked for.
-        const bool is_full = list.size() >= largest_ && (list.size() > 1 || page_size_ <= 1);
-        if (fills_pages ? list.size() < page_size_ : mine.count() == 0 && !is_full)
+        const bool is_full = list.size() >= largest_ && (list.size() > 1 || records_a_page() <= 1);
+        if (fills_pages ? list.size() < records_a_page() : mine.count() == 0 && !is_full)
             return go_on(where, content, {}, "no records behind the last", mine);
         stop_at(mine.count(), outcome_code::loop,
                 "so many records share " + keys_.front().pointer.to_string() + " = " +
@@ -119,15 +107,10 @@ private:
     /// Takes the last record's keys; together they name the next page.
     std::string name_of(const page_content& content)
     {
-        const nlohmann::json& last = content.list().back();
         std::string name;
         for (key& each : keys_) {
-            if (!last.contains(each.pointer))
-                throw std::runtime_error{"the last record has no " + each.pointer.to_string()};
-            each.is_number = last.at(each.pointer).is_number();
-            each.last = detail::exact_text(last.at(each.pointer), content.response().body(),
-                                           content.records_pointer() / (content.records() - 1) /
-                                               each.pointer);
+            each.last = last_key(content, each.pointer);
+            each.is_number = content.list().back().at(each.pointer).is_number();
             if (each.last.empty())
                 throw std::runtime_error{"the last record has an empty " +
                                          each.pointer.to_string()};
@@ -142,7 +125,7 @@ private:
         boundary_.clear();
         for (auto each = list.rbegin(); each != list.rend() && has_last_keys(*each, list.back());
              ++each)
-            boundary_.insert(each->dump());
+            boundary_.add(*each);
     }
 
     bool has_last_keys(const nlohmann::json& record, const nlohmann::json& last) const
@@ -154,10 +137,8 @@ private:
     }
 
     std::vector<key> keys_;
-    std::uint64_t page_size_ = 0;
-    detail::parameter limit_param_{"limit"};
     std::size_t largest_ = 0;
-    std::unordered_set<std::string> boundary_;
+    detail::known_records boundary_;
 };
 
 } // namespace headgate::paging

@@ -131,10 +131,8 @@ public:
         return *this;
     }
 
-    /// How often the list was read again from an earlier place because rows had moved, and how many
-    /// records came again for that.
+    /// How often the list was read again from an earlier place because rows had moved.
     std::uint64_t rewinds() const noexcept { return seam_ ? seam_->rewinds() : 0; }
-    std::uint64_t repeated() const noexcept { return seam_ ? seam_->repeated() : 0; }
 
     std::optional<position> next()
     {

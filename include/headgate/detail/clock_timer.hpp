@@ -13,10 +13,7 @@ struct clock_timer_of {
 };
 
 template <class Clock, class Executor>
-    requires requires
-    {
-        typename Clock::template timer<Executor>;
-    }
+    requires requires { typename Clock::template timer<Executor>; }
 struct clock_timer_of<Clock, Executor> {
     using type = typename Clock::template timer<Executor>;
 };

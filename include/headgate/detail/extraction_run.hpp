@@ -80,7 +80,7 @@ class extraction_run final
         std::vector<nlohmann::json> records;
         bool received = false;        ///< an answer was taken in for it
         bool called_off = false;      ///< it has turned out to be of no use
-        any_pager::position rest; ///< what that answer left out
+        any_pager::position rest;     ///< what that answer left out
         extraction::channel::place place;
     };
 

@@ -223,7 +223,7 @@ public:
                 if (!alive || alive->context_gone() ||
                     (type & Waiter::cancellable) == asio::cancellation_type::none)
                     return;
-                if constexpr (requires(Waiter & op) { alive->cancel(op, type); })
+                if constexpr (requires(Waiter& op) { alive->cancel(op, type); })
                     alive->cancel(*static_cast<Waiter*>(waiting), type);
                 else
                     alive->cancel(*static_cast<Waiter*>(waiting));

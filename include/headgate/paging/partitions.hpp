@@ -140,10 +140,8 @@ public:
 
     std::size_t list(const position& where) const noexcept { return where.list(); }
 
-    const detail::origin_guard& guard(const position& where) const requires requires(const Pager& p)
-    {
-        p.guard();
-    }
+    const detail::origin_guard& guard(const position& where) const
+        requires requires(const Pager& p) { p.guard(); }
     {
         return of(where).guard();
     }

@@ -2,20 +2,19 @@
 #define HEADGATE_DETAIL_EXTRACTION_RUN_HPP
 
 #include <headgate/async_limiter.hpp>
-#include <headgate/detail/address_reach.hpp>
 #include <headgate/detail/any_pager.hpp>
 #include <headgate/detail/asio.hpp>
 #include <headgate/detail/bounds.hpp>
 #include <headgate/detail/clock_timer.hpp>
 #include <headgate/detail/extraction.hpp>
 #include <headgate/detail/flight.hpp>
-#include <headgate/detail/intrusive_list.hpp>
 #include <headgate/detail/origin_guard.hpp>
+#include <headgate/detail/page_failure.hpp>
 #include <headgate/detail/page_parser.hpp>
 #include <headgate/detail/page_plan.hpp>
 #include <headgate/detail/page_wait.hpp>
 #include <headgate/detail/rate_control.hpp>
-#include <headgate/detail/retry_policy.hpp>
+#include <headgate/detail/request_preparer.hpp>
 #include <headgate/detail/stall_watch.hpp>
 #include <headgate/detail/unique_records.hpp>
 #include <headgate/extract_options.hpp>
@@ -23,7 +22,6 @@
 #include <headgate/http/request.hpp>
 #include <headgate/http/response.hpp>
 #include <headgate/http/url.hpp>
-#include <headgate/limit.hpp>
 #include <headgate/outcome.hpp>
 #include <headgate/page.hpp>
 #include <headgate/paging/pager.hpp>
@@ -34,7 +32,6 @@
 #include <asio/any_io_executor.hpp>
 #include <asio/awaitable.hpp>
 #include <asio/bind_cancellation_slot.hpp>
-#include <asio/cancellation_signal.hpp>
 #include <asio/cancellation_state.hpp>
 #include <asio/cancellation_type.hpp>
 #include <asio/error.hpp>
@@ -42,7 +39,6 @@
 #include <asio/use_awaitable.hpp>
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -51,6 +47,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -61,9 +58,8 @@ namespace headgate::detail {
 /// One extraction: the pager plans, the queue hands out, the workers fetch and parse, the channel
 /// delivers. Kept alive by its workers and by the stream.
 template <class Client, class Limiter>
-class extraction_run final
-    : public extraction,
-      public std::enable_shared_from_this<extraction_run<Client, Limiter>> {
+class extraction_run final : public extraction,
+                             public std::enable_shared_from_this<extraction_run<Client, Limiter>> {
     using clock = typename Limiter::clock_type;
 
     using mutex = std::recursive_mutex;
@@ -78,28 +74,14 @@ class extraction_run final
 
         std::string where;
         std::vector<nlohmann::json> records;
-        bool received = false;        ///< an answer was taken in for it
-        bool called_off = false;      ///< it has turned out to be of no use
-        any_pager::position rest;     ///< what that answer left out
+        bool received = false;    ///< an answer was taken in for it
+        bool called_off = false;  ///< it has turned out to be of no use
+        any_pager::position rest; ///< what that answer left out
         extraction::channel::place place;
     };
 
     using plan_type = page_plan<pending_page>;
     using task = typename plan_type::task;
-
-    /// Why a try for a page came to nothing, and whether another may do better.
-    class failure {
-    public:
-        failure(std::string why, bool may_be_tried_again,
-                outcome_code name = outcome_code::page_failed)
-            : reason{std::move(why)}, may_pass{may_be_tried_again}, code{name}
-        {
-        }
-
-        std::string reason;
-        bool may_pass;
-        outcome_code code;
-    };
 
 public:
     extraction_run(Client client, Limiter limiter, std::unique_ptr<any_pager> pager,
@@ -111,7 +93,7 @@ public:
           parser_{options.records()},
           options_{options},
           control_{options, limiter_.limits()},
-          renewing_{limiter_.get_executor(), limit::in_flight(1)},
+          preparer_{limiter_.get_executor(), options_},
           tasks_{limiter_.get_executor(), options.max_in_flight()},
           pool_{limiter_.get_executor(), options.max_in_flight()}
     {
@@ -162,7 +144,8 @@ private:
     void plan()
     {
         std::lock_guard lock{mutex_};
-        call_off_waits();
+        waits_.call_off_unless(
+            [this](const task& what) { return plan_.pager().wanted(what.where); });
         const auto push = [this](task&& next) { return tasks_.try_push(std::move(next)); };
         if (const std::optional<paging::page_end> end = plan_.advance(push)) {
             note_locked(end->code(), printable(end->reason()));
@@ -301,7 +284,7 @@ private:
             stop(outcome_code::cancelled, printable(response.error_text()));
         if (failed == http::error::connect_failed || failed == http::error::resolve_failed)
             paid.settle(0); // the server has not seen it
-        reach_.heard_from(response.remote_address());
+        preparer_.heard_from(response.remote_address());
         if (!failed && is_refused(what, so_far, response, sent))
             co_return false;
         if (response.status() == 401 && options_.refresh() && !so_far.renewed) {
@@ -310,13 +293,13 @@ private:
             co_await renew_credentials(what, so_far);
             co_return false;
         }
-        std::optional<failure> wrong = failed ? failed_transfer(failed, response)
-                                              : take(what, base, response, so_far, sent, page);
+        const auto wrong = failed ? page_failure{failed, response, may_pass(failed)}
+                                  : take(what, base, response, so_far, sent, page);
         if (so_far.hops_on)
             co_return false;
         if (!wrong)
             co_return true;
-        if (!repeatable || !wrong->may_pass || !take_retry(so_far.tries)) {
+        if (!repeatable || !wrong->may_pass() || !take_retry(so_far.tries)) {
             give_up(what, *wrong, so_far.tries);
             co_return true;
         }
@@ -329,7 +312,7 @@ private:
                                                    const pending_page& page)
     {
         auto state = co_await asio::this_coro::cancellation_state;
-        waiting here{*this, what, wait, page, state};
+        typename page_waits<task>::waiting here{waits_, wait, what, !page.received, state};
         auto operation = limiter_.async_acquire_permit(
             1, asio::bind_cancellation_slot(wait.slot(), as_tuple(asio::use_awaitable)));
         auto [failed, granted] = co_await std::move(operation);
@@ -345,7 +328,7 @@ private:
                                    pending_page& page)
     {
         auto state = co_await asio::this_coro::cancellation_state;
-        waiting here{*this, what, wait, page, state};
+        typename page_waits<task>::waiting here{waits_, wait, what, !page.received, state};
         timer pause{limiter_.get_executor(), backoff(so_far.tries)};
         auto operation = pause.async_wait(
             asio::bind_cancellation_slot(wait.slot(), as_tuple(asio::use_awaitable)));
@@ -356,47 +339,6 @@ private:
         if (failed)
             throw std::system_error{failed};
         co_return false;
-    }
-
-    /// Has a worker's wait called off when its page is of no use any more.
-    class waiting {
-    public:
-        waiting(extraction_run& run, const task& what, page_wait<task>& wait,
-                const pending_page& page, asio::cancellation_state& state)
-            : run_{run}, wait_{wait}, own_{state.slot()}
-        {
-            own_.assign([&wait](asio::cancellation_type type) { wait.cancel(type); });
-            std::lock_guard lock{run_.mutex_};
-            wait_.begin(what);
-            if (!page.received)
-                run_.waits_.push_back(wait_);
-        }
-        waiting(const waiting&) = delete;
-        waiting& operator=(const waiting&) = delete;
-        ~waiting() { end(); }
-
-        /// Ends the wait; true if it was called off.
-        bool end()
-        {
-            own_.clear();
-            std::lock_guard lock{run_.mutex_};
-            if (wait_.linked())
-                run_.waits_.erase(wait_);
-            return wait_.end();
-        }
-
-    private:
-        extraction_run& run_;
-        page_wait<task>& wait_;
-        asio::cancellation_slot own_;
-    };
-
-    void call_off_waits()
-    {
-        waits_.for_each([this](page_wait<task>& each) {
-            if (each.task() && !plan_.pager().wanted(each.task()->where))
-                each.call_off();
-        });
     }
 
     /// Does what an answer says of the limit: others wait, or the limits change. True if it says
@@ -453,31 +395,19 @@ private:
         waits_until_ = std::max(waits_until_, until);
     }
 
-    /// Has the caller get new credentials, unless somebody else has done so since `so_far` was
-    /// sent.
     asio::awaitable<void> renew_credentials(const task& what, const effort& so_far)
     {
-        auto turn = co_await renewing_.async_acquire_permit(1, asio::use_awaitable);
-        if (credentials_ == so_far.credentials) {
-            try {
-                auto renewed = options_.refresh()();
-                co_await std::move(renewed);
-            } catch (const std::exception& e) {
-                page_failed(what, std::string{"getting new credentials: "} + e.what(), 0);
-            }
-            ++credentials_;
+        try {
+            co_await preparer_.renew(so_far.credentials);
+        } catch (const std::runtime_error& e) {
+            page_failed(what, e.what(), 0);
         }
     }
 
-    failure failed_transfer(std::error_code failed, const http::response& response) const
+    bool may_pass(std::error_code failed) const
     {
         std::lock_guard lock{mutex_};
-        const bool too_large =
-            failed == http::error::body_too_large || failed == http::error::headers_too_large;
-        return {response.error_text(), control_.retries().may_pass(failed),
-                too_large                                ? outcome_code::bound_exceeded
-                : failed == http::error::private_address ? outcome_code::foreign_origin
-                                                         : outcome_code::page_failed};
+        return control_.retries().may_pass(failed);
     }
 
     bool take_retry(unsigned tries)
@@ -502,13 +432,7 @@ private:
                 std::lock_guard lock{mutex_};
                 result.emplace(so_far.moved ? *so_far.moved : plan_.pager().request(what.where));
             }
-            if (reach_.is_public() && !options_.allow_private_addresses())
-                result->public_only(true);
-            std::lock_guard lock{preparing_};
-            so_far.credentials = credentials_;
-            const origin_guard* guard = plan_.pager().guard(what.where);
-            if (options_.prepare() && (!guard || guard->is_home(result->url())))
-                options_.prepare()(*result);
+            so_far.credentials = preparer_.prepare(*result, plan_.pager().guard(what.where));
             return std::move(*result);
         } catch (const std::exception& e) {
             page_failed(what, e.what(), 0);
@@ -516,9 +440,9 @@ private:
     }
 
     /// Parses a page and takes its records; says why if it cannot.
-    std::optional<failure> take(const task& what, const http::url& base,
-                                const http::response& response, effort& so_far, time sent,
-                                pending_page& page)
+    std::optional<page_failure> take(const task& what, const http::url& base,
+                                     const http::response& response, effort& so_far, time sent,
+                                     pending_page& page)
     {
         try {
             if (goes_on_elsewhere(what, base, response, so_far) || is_refused_page(what, response))
@@ -540,14 +464,8 @@ private:
             else
                 std::move(parsed.records.begin(), parsed.records.end(),
                           std::back_inserter(page.records));
-        } catch (const unreadable_body& e) {
-            return failure{e.what(), true};
-        } catch (const bound_exceeded& e) {
-            return failure{e.what(), false, outcome_code::bound_exceeded};
-        } catch (const foreign_origin& e) {
-            return failure{e.what(), false, outcome_code::foreign_origin};
-        } catch (const std::exception& e) {
-            return failure{e.what(), retry_policy::may_pass(response)};
+        } catch (const std::exception&) {
+            return page_failure{response};
         }
         return std::nullopt;
     }
@@ -564,34 +482,25 @@ private:
     bool goes_on_elsewhere(const task& what, const http::url& base, const http::response& response,
                            effort& so_far)
     {
-        const auto target = response.header("Location");
         const origin_guard* guard = plan_.pager().guard(what.where);
-        if (!target || !guard || !is_redirect(response.status(), guard->list().method()))
+        auto next = guard ? guard->redirect(base, response) : std::nullopt;
+        if (!next)
             return false;
         if (++so_far.redirects > most_redirects)
             throw bound_exceeded{"more than " + std::to_string(most_redirects) + " redirects"};
-        http::request next = guard->follow(base, std::string{*target});
-        if (guard->is_home(next.url())) {
+        if (guard->is_home(next->url())) {
             std::lock_guard lock{mutex_};
             http::request same = plan_.pager().request(what.where);
-            next = same.url(next.url());
+            next = same.url(next->url());
         }
         so_far.moved = std::move(next);
         return so_far.hops_on = true;
     }
 
-    /// Only 307 and 308 keep a method other than GET as it is.
-    static bool is_redirect(int status, const std::string& method)
-    {
-        const bool keeps_method = status == 307 || status == 308;
-        return keeps_method ||
-               (method == "GET" && (status == 301 || status == 302 || status == 303));
-    }
-
     /// A page cannot be had. If the pager can do with that the run goes on, else it ends.
-    void give_up(const task& what, const failure& why, unsigned tries)
+    void give_up(const task& what, const page_failure& why, unsigned tries)
     {
-        const paging::page_end end{why.code, describe(what, why.reason, tries)};
+        const paging::page_end end{why.code(), describe(what, why.reason(), tries)};
         bool goes_on = false;
         {
             std::lock_guard lock{mutex_};
@@ -677,16 +586,13 @@ private:
     const page_parser parser_;
     const extract_options options_;
     rate_control control_;
-    basic_async_limiter<clock, typename Limiter::executor_type> renewing_;
-    std::atomic<unsigned> credentials_ = 0;
-    std::mutex preparing_;
+    request_preparer<clock, typename Limiter::executor_type> preparer_;
     basic_work_queue<task, clock> tasks_;
     worker_pool pool_;
     std::shared_ptr<stall_watch_type> stall_watch_;
 
     std::optional<unique_records> unique_;
-    address_reach reach_;
-    intrusive_list<page_wait<task>> waits_;
+    page_waits<task> waits_{mutex_};
     outcome outcome_;
     extract_statistics statistics_;
     typename clock::time_point waits_until_ = clock::now();

@@ -2,9 +2,11 @@
 #define HEADGATE_DETAIL_ORIGIN_GUARD_HPP
 
 #include <headgate/http/request.hpp>
+#include <headgate/http/response.hpp>
 #include <headgate/http/url.hpp>
 
 #include <algorithm>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -53,6 +55,16 @@ public:
         return result;
     }
 
+    /// The request for where a redirect leads; nothing if the answer is none that can be followed.
+    /// @throws as `follow`
+    std::optional<http::request> redirect(const http::url& base, const http::response& answer) const
+    {
+        const auto target = answer.header("Location");
+        if (!target || !is_redirect(answer.status()))
+            return std::nullopt;
+        return follow(base, std::string{*target});
+    }
+
     /// @throws foreign_origin if `target` is not to be asked
     void check(const http::url& target) const
     {
@@ -70,6 +82,14 @@ public:
     }
 
 private:
+    /// Only 307 and 308 keep a method other than GET as it is.
+    bool is_redirect(int status) const
+    {
+        const bool keeps_method = status == 307 || status == 308;
+        return keeps_method ||
+               (list_.method() == "GET" && (status == 301 || status == 302 || status == 303));
+    }
+
     static http::url resolve(const http::url& base, const std::string& reference)
     {
         try {

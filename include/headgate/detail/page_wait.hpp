@@ -5,10 +5,12 @@
 
 #include <asio/any_io_executor.hpp>
 #include <asio/cancellation_signal.hpp>
+#include <asio/cancellation_state.hpp>
 #include <asio/cancellation_type.hpp>
 #include <asio/post.hpp>
 
 #include <memory>
+#include <mutex>
 #include <utility>
 
 namespace headgate::detail {
@@ -62,6 +64,61 @@ private:
     const Task* task_ = nullptr;
     unsigned long waits_ = 0;
     bool called_off_ = false;
+};
+
+/// The waits that a run may call off, under its mutex.
+template <class Task>
+class page_waits {
+public:
+    explicit page_waits(std::recursive_mutex& mutex) : mutex_{mutex} {}
+
+    /// A worker's wait, from its construction until its end.
+    class waiting {
+    public:
+        /// @param may_be_called_off not once something has come for the page
+        waiting(page_waits& all, page_wait<Task>& wait, const Task& what, bool may_be_called_off,
+                asio::cancellation_state& worker)
+            : all_{all}, wait_{wait}, own_{worker.slot()}
+        {
+            own_.assign([&wait](asio::cancellation_type type) { wait.cancel(type); });
+            std::lock_guard lock{all_.mutex_};
+            wait_.begin(what);
+            if (may_be_called_off)
+                all_.list_.push_back(wait_);
+        }
+        waiting(const waiting&) = delete;
+        waiting& operator=(const waiting&) = delete;
+        ~waiting() { end(); }
+
+        /// Ends the wait; true if it was called off.
+        bool end()
+        {
+            own_.clear();
+            std::lock_guard lock{all_.mutex_};
+            if (wait_.linked())
+                all_.list_.erase(wait_);
+            return wait_.end();
+        }
+
+    private:
+        page_waits& all_;
+        page_wait<Task>& wait_;
+        asio::cancellation_slot own_;
+    };
+
+    /// With the mutex held.
+    template <class Wanted>
+    void call_off_unless(Wanted wanted)
+    {
+        list_.for_each([&wanted](page_wait<Task>& each) {
+            if (each.task() && !wanted(*each.task()))
+                each.call_off();
+        });
+    }
+
+private:
+    std::recursive_mutex& mutex_;
+    intrusive_list<page_wait<Task>> list_;
 };
 
 } // namespace headgate::detail

@@ -46,20 +46,17 @@ test)
     command -v ccache >/dev/null && launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
     build release -DHEADGATE_BUILD_TESTS=ON "${launcher[@]}"
     cmake --build build/release --target all_verify_interface_header_sets
-    for preset in asan tsan clang fuzz; do
+    for preset in asan tsan fuzz; do
         build "$preset" "${launcher[@]}"
     done
     # The last line of each is CTest's own: "100% tests passed, 0 tests failed out of N". The program
-    # that the integration tests run has one thread, of which ThreadSanitizer has nothing to say; with
-    # clang the code is the same, and has been compiled.
+    # that the integration tests run has one thread, of which ThreadSanitizer has nothing to say.
     for preset in asan release; do
         echo "== $preset"
         ctest --preset "$preset" --parallel "$(nproc)"
     done
     echo "== tsan"
     ctest --preset tsan --parallel "$(nproc)" --exclude-regex '^integration'
-    echo "== clang"
-    ctest --preset clang --parallel "$(nproc)" --exclude-regex '^(integration|limiter_property)'
     echo "== fuzz"
     ctest --preset fuzz --parallel "$(nproc)"
     ;;

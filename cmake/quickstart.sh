@@ -43,7 +43,11 @@ demo)
 test)
     install_missing "${build_packages[@]}" "${test_packages[@]}"
     launcher=()
-    command -v ccache >/dev/null && launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+    if command -v ccache >/dev/null; then
+        launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+        # What one checkout has compiled another need not.
+        export CCACHE_BASEDIR="$PWD" CCACHE_NOHASHDIR=1
+    fi
     build release -DHEADGATE_BUILD_TESTS=ON "${launcher[@]}"
     cmake --build build/release --target all_verify_interface_header_sets
     for preset in asan tsan fuzz; do

@@ -32,6 +32,16 @@ TEST_CASE("setting a query parameter leaves the others as they are")
     CHECK(with("http://h/x#part", "a", "") == "http://h/x?a=#part");
 }
 
+TEST_CASE("credentials are passed on with their very bytes")
+{
+    const url list{"http://me:a%7Db%2f\xf4@api/"};
+    url next{"http://api/list?a#b"};
+    next.set_credentials(list);
+    CHECK(next.str() == "http://me:a%7Db%2f\xf4@api/list?a#b");
+    next.set_credentials(url{"http://other@api/"});
+    CHECK(next.credentials() == list.credentials());
+}
+
 TEST_CASE("what is no http URL is refused without showing credentials")
 {
     const std::string bad =

@@ -82,9 +82,10 @@ public:
     {
         if (!credentials().empty() || other.credentials().empty())
             return;
-        set(CURLUPART_USER, other.part(CURLUPART_USER).c_str());
-        if (const std::string password = other.part(CURLUPART_PASSWORD); !password.empty())
-            set(CURLUPART_PASSWORD, password.c_str());
+        // Set by themselves, libcurl 7.88 would write a %7D in them as %7d.
+        std::string text = str();
+        text.insert(text.find("//") + 2, other.credentials() + '@');
+        parse(text);
     }
 
     std::string str() const { return part(CURLUPART_URL); }

@@ -1,13 +1,14 @@
 #ifndef EXTRACT_OUTPUT_HPP
 #define EXTRACT_OUTPUT_HPP
 
-#include <nlohmann/json.hpp>
+#include <headgate/record.hpp>
 
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <climits>
 #include <cstddef>
@@ -16,7 +17,6 @@
 #include <string>
 #include <string_view>
 #include <system_error>
-#include <vector>
 
 /// A signal came while a reader was not reading.
 class output_interrupted : public std::runtime_error {
@@ -53,26 +53,40 @@ public:
     }
 
     /// @throws std::system_error that names the file and the reason, or output_interrupted
-    void write(const std::vector<nlohmann::json>& records)
+    void write(const headgate::record_range& records)
     {
-        std::string lines;
-        for (const nlohmann::json& record : records) {
-            const std::string line = record.dump();
-            if (!lines.empty() && lines.size() + line.size() + 1 > piece_) {
-                write_all(lines);
-                lines.clear();
+        lines_.clear();
+        for (const headgate::record record : records) {
+            const std::size_t begin = lines_.size();
+            append_line(record.text());
+            if (begin > 0 && lines_.size() > piece_) {
+                write_all(std::string_view{lines_}.substr(0, begin));
+                lines_.erase(0, begin);
             }
-            lines += line;
-            lines += '\n';
             ++pending_;
         }
-        write_all(lines);
+        write_all(lines_);
     }
 
     /// How many records were written.
     std::uint64_t records() const noexcept { return records_; }
 
 private:
+    /// A record as it is, every digit of it, but on one line: line breaks, which can only be between
+    /// its tokens, go with the indentation behind them.
+    void append_line(std::string_view text)
+    {
+        for (;;) {
+            const auto end = std::min(text.find_first_of("\r\n"), text.size());
+            lines_.append(text.substr(0, end));
+            const auto next = text.find_first_not_of(" \t\r\n", end);
+            if (next == std::string_view::npos)
+                break;
+            text.remove_prefix(next);
+        }
+        lines_ += '\n';
+    }
+
     void write_all(std::string_view text)
     {
         while (!text.empty()) {
@@ -109,6 +123,7 @@ private:
     int fd_;
     bool owner_;
     std::size_t piece_ = PIPE_BUF;
+    std::string lines_;
     std::uint64_t pending_ = 0;
     std::uint64_t records_ = 0;
 };

@@ -259,10 +259,10 @@ TEST_CASE("an absurd total neither overflows nor plans for ever")
     offset pager = list(100);
     const auto first = pager.next().value();
     const auto response = server.answer(pager.request(first));
-    const auto document = nlohmann::json::parse(response.body());
-    const auto records = document.at("results").get<std::vector<nlohmann::json>>();
     const nlohmann::json::json_pointer pointer{"/results"};
-    pager.received(first, {list().request(first).url(), response, document, pointer, records});
+    const auto page = headgate::json_parser{}.parse(response.body(), pointer);
+    const headgate::record_range records{response.body(), page.records};
+    pager.received(first, {list().request(first).url(), response, page.document, pointer, records});
     for (int i = 0; i < 100; ++i)
         REQUIRE(pager.next());
 }

@@ -16,10 +16,12 @@
 #include <headgate/http/response.hpp>
 #include <headgate/http/retry_after.hpp>
 #include <headgate/http/url.hpp>
+#include <headgate/json_parser.hpp>
 #include <headgate/keyed_limiter.hpp>
 #include <headgate/limit.hpp>
 #include <headgate/outcome.hpp>
 #include <headgate/page.hpp>
+#include <headgate/page_parser.hpp>
 #include <headgate/page_stream.hpp>
 #include <headgate/paging/cursor.hpp>
 #include <headgate/paging/keyset.hpp>
@@ -30,6 +32,7 @@
 #include <headgate/paging/pager.hpp>
 #include <headgate/paging/partitions.hpp>
 #include <headgate/permit.hpp>
+#include <headgate/record.hpp>
 #include <headgate/result_channel.hpp>
 #include <headgate/work_queue.hpp>
 #include <headgate/worker_pool.hpp>

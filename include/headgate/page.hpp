@@ -1,22 +1,21 @@
 #ifndef HEADGATE_PAGE_HPP
 #define HEADGATE_PAGE_HPP
 
-#include <nlohmann/json.hpp>
+#include <headgate/detail/record_store.hpp>
+#include <headgate/record.hpp>
 
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <utility>
-#include <vector>
 
 namespace headgate {
 
 /// One page of a list: its records, as they came. Movable and copyable.
 class page {
 public:
-    page(std::uint64_t index, std::string where, std::vector<nlohmann::json> records,
-         std::size_t list = 0)
-        : index_{index}, where_{std::move(where)}, records_(std::move(records)), list_{list}
+    page(std::uint64_t index, std::string where, detail::record_store records, std::size_t list = 0)
+        : index_{index}, where_{std::move(where)}, records_{std::move(records)}, list_{list}
     {
     }
 
@@ -30,13 +29,14 @@ public:
     /// Of which list it is, of several; see `paging::partitions`.
     std::size_t list() const noexcept { return list_; }
 
-    const std::vector<nlohmann::json>& records() const& noexcept { return records_; }
-    std::vector<nlohmann::json>&& records() && noexcept { return std::move(records_); }
+    /// Its records. They refer to the page and are gone when it is, or is moved from.
+    record_range records() const& noexcept { return records_.records(); }
+    record_range records() const&& = delete;
 
 private:
     std::uint64_t index_;
     std::string where_;
-    std::vector<nlohmann::json> records_;
+    detail::record_store records_;
     std::size_t list_;
 };
 

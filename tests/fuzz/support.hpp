@@ -2,11 +2,14 @@
 #define HEADGATE_TESTS_FUZZ_SUPPORT_HPP
 
 #include <headgate/detail/page_order.hpp>
+#include <headgate/detail/record_store.hpp>
 #include <headgate/http/request.hpp>
 #include <headgate/http/response.hpp>
 #include <headgate/http/url.hpp>
+#include <headgate/json_parser.hpp>
 #include <headgate/outcome.hpp>
 #include <headgate/paging/pager.hpp>
+#include <headgate/record.hpp>
 
 #include <nlohmann/json.hpp>
 
@@ -86,21 +89,14 @@ private:
     std::string_view rest_;
 };
 
-/// An answer of a simulated server, parsed already.
+/// An answer of a simulated server.
 struct answer {
     int status = 200;
     http::response::fields headers{};
-    nlohmann::json document{}; ///< with an empty array where the records were
-    std::vector<nlohmann::json> records{};
+    nlohmann::json document{};
+    std::vector<nlohmann::json> records{}; ///< to be put into it
     bool is_lost = false; ///< it never came
 };
-
-/// Whether a number's text has to be looked up in the body.
-inline bool has_float(const nlohmann::json& value)
-{
-    return value.is_number_float() ||
-           (value.is_structured() && std::any_of(value.begin(), value.end(), has_float));
-}
 
 /// Runs a pager as `extraction_run` does, one step after the other: which page is sent, answered or
 /// asked for its rest next is up to the input. Checks what a pager promises.
@@ -164,7 +160,7 @@ private:
         position where;
         state now = state::waiting;
         bool received = false;
-        std::vector<nlohmann::json> records{};
+        headgate::detail::record_store records{};
     };
 
     void plan()
@@ -257,29 +253,27 @@ private:
                     "requests have the list's user name");
         }
         answer got = server_.make(what.where, request ? &*request : nullptr);
-        std::string body;
-        if (has_float(got.document) ||
-            std::any_of(got.records.begin(), got.records.end(), has_float)) {
-            nlohmann::json whole = got.document;
-            whole[records_] = got.records;
-            body = whole.dump();
-        }
-        const http::response response{got.is_lost ? 0 : got.status, std::move(got.headers),
-                                      std::move(body)};
+        if (!got.records.empty())
+            got.document[records_] = std::move(got.records);
+        http::response response{got.is_lost ? 0 : got.status, std::move(got.headers),
+                                got.document.dump()};
         try {
             if constexpr (requires { pager_.refused(what.where, response); })
                 if (!got.is_lost && pager_.refused(what.where, response))
                     return true;
             if (got.is_lost || got.status < 200 || got.status >= 300)
                 return give_up(what);
+            auto page = headgate::json_parser{}.parse(response.body(), records_);
+            const std::size_t came = page.records.size();
             const paging::kept mine = pager_.received(
                 what.where, paging::page_content{request ? request->url() : list_, response,
-                                                 got.document, records_, got.records});
-            require(mine.count() <= got.records.size(), "no more is kept than came");
-            mine.apply(got.records);
-            require(mine.count() == got.records.size(), "what is kept lies within the page");
+                                                 page.document, records_,
+                                                 {response.body(), page.records}});
+            require(mine.count() <= came, "no more is kept than came");
+            mine.apply(page.records);
+            require(mine.count() == page.records.size(), "what is kept lies within the page");
             what.received = true;
-            what.records.insert(what.records.end(), got.records.begin(), got.records.end());
+            what.records.append(std::move(response).body(), std::move(page.records));
         } catch (const std::exception&) {
             return give_up(what);
         }
@@ -333,7 +327,7 @@ private:
             if (next.received) {
                 std::optional<std::size_t> repeated;
                 try {
-                    repeated = pager_.join(next.where, next.records);
+                    repeated = pager_.join(next.where, next.records.records());
                 } catch (const std::exception&) {
                     stopped_ = true;
                     return;
@@ -346,8 +340,8 @@ private:
                     return;
                 }
                 require(*repeated <= next.records.size(), "no more repeats than came");
-                next.records.erase(next.records.begin(),
-                                   next.records.begin() + static_cast<std::ptrdiff_t>(*repeated));
+                paging::kept{*repeated, next.records.size() - *repeated}.apply(
+                    next.records.slices());
             }
         }
         deliver(next);
@@ -355,7 +349,8 @@ private:
 
     void deliver(const task& done)
     {
-        got_.insert(got_.end(), done.records.begin(), done.records.end());
+        for (const headgate::record each : done.records.records())
+            got_.push_back(each.json());
     }
 
     static constexpr unsigned most = 8; // workers

@@ -2,7 +2,9 @@
 #define HEADGATE_TESTS_SUPPORT_PAGED_HPP
 
 #include <headgate/http/response.hpp>
+#include <headgate/json_parser.hpp>
 #include <headgate/paging/pager.hpp>
+#include <headgate/record.hpp>
 
 #include <nlohmann/json.hpp>
 
@@ -80,13 +82,13 @@ private:
                 fail(where, response.status());
                 return;
             }
-            nlohmann::json document = nlohmann::json::parse(response.body());
-            std::vector<nlohmann::json> records =
-                document.at(records_).template get<std::vector<nlohmann::json>>();
+            auto page = headgate::json_parser{}.parse(response.body(), records_);
+            const headgate::record_range records{response.body(), page.records};
             const headgate::paging::kept mine =
-                pager_.received(where, {request.url(), response, document, records_, records});
-            mine.apply(records);
-            got.insert(got.end(), records.begin(), records.end());
+                pager_.received(where, {request.url(), response, page.document, records_, records});
+            mine.apply(page.records);
+            for (const auto each : headgate::record_range{response.body(), page.records})
+                got.push_back(each.json());
             if constexpr (requires { pager_.rest(where); }) {
                 if (auto rest = pager_.rest(where)) {
                     where = std::move(*rest);

@@ -39,8 +39,8 @@ struct simulated_job {
         stream.emplace(headgate::extract(api, limiter, std::move(pager), options));
         auto read = [this]() -> asio::awaitable<void> {
             while (auto page = co_await stream->next())
-                for (auto& record : std::move(*page).records())
-                    got.push_back(std::move(record));
+                for (const auto record : page->records())
+                    got.push_back(record.json());
         };
         asio::co_spawn(context, read, rethrow);
         virtual_clock::run(context);

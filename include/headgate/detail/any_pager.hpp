@@ -5,8 +5,7 @@
 #include <headgate/http/request.hpp>
 #include <headgate/http/response.hpp>
 #include <headgate/paging/pager.hpp>
-
-#include <nlohmann/json.hpp>
+#include <headgate/record.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -14,7 +13,6 @@
 #include <optional>
 #include <string>
 #include <utility>
-#include <vector>
 
 namespace headgate::detail {
 
@@ -45,7 +43,7 @@ public:
     /// Whether the pager goes on without the page.
     virtual bool failed(const position& where, const paging::page_end& why) = 0;
     virtual std::optional<std::size_t> join(const position& where,
-                                            const std::vector<nlohmann::json>& records) = 0;
+                                            const record_range& records) = 0;
     virtual void may_overrun(std::size_t requests, bool in_order) = 0;
     virtual std::optional<paging::page_end> reached() const = 0;
     virtual bool is_ordered() const = 0;
@@ -117,7 +115,7 @@ public:
     }
 
     std::optional<std::size_t> join(const position& where,
-                                    const std::vector<nlohmann::json>& records) override
+                                    const record_range& records) override
     {
         if constexpr (requires { pager_.join(of(where), records); })
             return pager_.join(of(where), records);

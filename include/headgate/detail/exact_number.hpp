@@ -1,11 +1,14 @@
 #ifndef HEADGATE_DETAIL_EXACT_NUMBER_HPP
 #define HEADGATE_DETAIL_EXACT_NUMBER_HPP
 
+#include <headgate/detail/json_pointer.hpp>
+
 #include <nlohmann/json.hpp>
 
 #include <cstddef>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace headgate::detail {
@@ -13,10 +16,9 @@ namespace headgate::detail {
 /// Finds the text of one number in a JSON document, digit for digit as it was written.
 class exact_number_finder : public nlohmann::json_sax<nlohmann::json> {
 public:
-    explicit exact_number_finder(nlohmann::json::json_pointer pointer)
+    explicit exact_number_finder(const nlohmann::json::json_pointer& pointer)
+        : wanted_{tokens_of(pointer)}
     {
-        for (; !pointer.empty(); pointer.pop_back())
-            wanted_.insert(wanted_.begin(), pointer.back());
     }
 
     const std::string& text() const noexcept { return text_; }
@@ -95,9 +97,9 @@ private:
 
 /// A value as it is to be sent back: a string as it is, a number digit for digit; empty for what
 /// means that there is none: null, false, an empty string.
-/// @param pointer  where in `body` it stands
+/// @param pointer  where in `text` it stands
 /// @throws std::runtime_error if it is an array, an object or true
-inline std::string exact_text(const nlohmann::json& value, const std::string& body,
+inline std::string exact_text(const nlohmann::json& value, std::string_view text,
                               const nlohmann::json::json_pointer& pointer)
 {
     switch (value.type()) {
@@ -111,7 +113,7 @@ inline std::string exact_text(const nlohmann::json& value, const std::string& bo
     case nlohmann::json::value_t::number_float: {
         // Larger than 64 bits, or a fraction: what was parsed is not what was written.
         exact_number_finder finder{pointer};
-        nlohmann::json::sax_parse(body, &finder);
+        nlohmann::json::sax_parse(text.begin(), text.end(), &finder);
         return finder.text();
     }
     case nlohmann::json::value_t::boolean:

@@ -10,10 +10,11 @@
 #include <headgate/detail/flight.hpp>
 #include <headgate/detail/origin_guard.hpp>
 #include <headgate/detail/page_failure.hpp>
-#include <headgate/detail/page_parser.hpp>
+#include <headgate/detail/page_reader.hpp>
 #include <headgate/detail/page_plan.hpp>
 #include <headgate/detail/page_wait.hpp>
 #include <headgate/detail/rate_control.hpp>
+#include <headgate/detail/record_store.hpp>
 #include <headgate/detail/request_preparer.hpp>
 #include <headgate/detail/stall_watch.hpp>
 #include <headgate/detail/unique_records.hpp>
@@ -73,7 +74,7 @@ class extraction_run final : public extraction,
         explicit pending_page(std::string name) : where{std::move(name)} {}
 
         std::string where;
-        std::vector<nlohmann::json> records;
+        record_store records;
         bool received = false;    ///< an answer was taken in for it
         bool called_off = false;  ///< it has turned out to be of no use
         any_pager::position rest; ///< what that answer left out
@@ -90,7 +91,7 @@ public:
           client_{std::move(client)},
           limiter_{std::move(limiter)},
           plan_{std::move(pager), options.max_pages(), options.ordered(), options.max_in_flight()},
-          parser_{options.records()},
+          reader_{options.records(), options.parse()},
           options_{options},
           control_{options, limiter_.limits()},
           preparer_{limiter_.get_executor(), options_},
@@ -441,17 +442,17 @@ private:
 
     /// Parses a page and takes its records; says why if it cannot.
     std::optional<page_failure> take(const task& what, const http::url& base,
-                                     const http::response& response, effort& so_far, time sent,
+                                     http::response& response, effort& so_far, time sent,
                                      pending_page& page)
     {
         try {
             if (goes_on_elsewhere(what, base, response, so_far) || is_refused_page(what, response))
                 return std::nullopt;
-            parsed_page parsed = parser_.parse(response);
+            parsed_page parsed = reader_.read(response);
             std::lock_guard lock{mutex_};
             const paging::kept mine = plan_.pager().received(
-                what.where, paging::page_content{base, response, parsed.document, parser_.records(),
-                                                 parsed.records});
+                what.where, paging::page_content{base, response, parsed.document, reader_.records(),
+                                                 record_range{response.body(), parsed.records}});
             mine.apply(parsed.records);
             page.rest = plan_.pager().rest(what.where);
             control_.retries().succeeded(sent);
@@ -459,11 +460,7 @@ private:
                 stall_watch_->progress(clock::now());
             ++statistics_.pages;
             page.received = true;
-            if (page.records.empty())
-                page.records = std::move(parsed.records);
-            else
-                std::move(parsed.records.begin(), parsed.records.end(),
-                          std::back_inserter(page.records));
+            page.records.append(std::move(response).body(), std::move(parsed.records));
         } catch (const std::exception&) {
             return page_failure{response};
         }
@@ -583,7 +580,7 @@ private:
     Limiter limiter_;
     mutable mutex mutex_; // recursive: a pager or hook of the caller may ask for statistics
     plan_type plan_;
-    const page_parser parser_;
+    const page_reader reader_;
     const extract_options options_;
     rate_control control_;
     request_preparer<clock, typename Limiter::executor_type> preparer_;

@@ -7,6 +7,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 namespace headgate::detail {
 
@@ -20,6 +21,15 @@ inline nlohmann::json::json_pointer parse_json_pointer(const std::string& text)
         throw std::invalid_argument{"\"" + text +
                                     "\" is not a JSON Pointer (empty, or like /data/items)"};
     }
+}
+
+/// The names on the way, from the outermost on.
+inline std::vector<std::string> tokens_of(nlohmann::json::json_pointer pointer)
+{
+    std::vector<std::string> result;
+    for (; !pointer.empty(); pointer.pop_back())
+        result.insert(result.begin(), pointer.back());
+    return result;
 }
 
 /// The whole number that stands there, if one does: a total is often missing, or a text, or wrong.

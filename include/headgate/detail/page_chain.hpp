@@ -10,6 +10,7 @@
 #include <headgate/http/request.hpp>
 #include <headgate/outcome.hpp>
 #include <headgate/paging/pager.hpp>
+#include <headgate/record.hpp>
 
 #include <nlohmann/json.hpp>
 
@@ -144,14 +145,18 @@ protected:
 
     /// A key of the last record as it is to be sent back, digit for digit.
     /// @throws std::runtime_error if the record has none
-    static std::string last_key(const paging::page_content& content,
+    static std::string last_key(const record_range& records,
                                 const nlohmann::json::json_pointer& key)
     {
-        const nlohmann::json& last = content.list().back();
-        if (!last.contains(key))
+        const record last = records.back();
+        return last_key(last, last.json(), key);
+    }
+    static std::string last_key(const record& last, const nlohmann::json& whole,
+                                const nlohmann::json::json_pointer& key)
+    {
+        if (!whole.contains(key))
             throw std::runtime_error{"the last record has no " + key.to_string()};
-        return exact_text(last.at(key), content.response().body(),
-                          content.records_pointer() / (content.records() - 1) / key);
+        return exact_text(whole.at(key), last.text(), key);
     }
 
     origin_guard guard_;

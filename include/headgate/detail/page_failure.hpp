@@ -2,12 +2,12 @@
 #define HEADGATE_DETAIL_PAGE_FAILURE_HPP
 
 #include <headgate/detail/bounds.hpp>
-#include <headgate/detail/json_builder.hpp>
 #include <headgate/detail/origin_guard.hpp>
 #include <headgate/detail/retry_policy.hpp>
 #include <headgate/http/error.hpp>
 #include <headgate/http/response.hpp>
 #include <headgate/outcome.hpp>
+#include <headgate/page_parser.hpp>
 
 #include <exception>
 #include <string>

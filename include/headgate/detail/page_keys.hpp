@@ -1,6 +1,8 @@
 #ifndef HEADGATE_DETAIL_PAGE_KEYS_HPP
 #define HEADGATE_DETAIL_PAGE_KEYS_HPP
 
+#include <headgate/record.hpp>
+
 #include <nlohmann/json.hpp>
 
 #include <cstddef>
@@ -8,17 +10,17 @@
 #include <string>
 #include <unordered_set>
 #include <utility>
-#include <vector>
 
 namespace headgate::detail {
 
 /// The key of a record as text.
 /// @throws std::runtime_error if it has none
-inline std::string key_text(const nlohmann::json& record, const nlohmann::json::json_pointer& key)
+inline std::string key_text(const record& one, const nlohmann::json::json_pointer& key)
 {
-    if (!record.contains(key))
+    const nlohmann::json whole = one.json();
+    if (!whole.contains(key))
         throw std::runtime_error{"a record has no " + key.to_string()};
-    return record.at(key).dump();
+    return whole.at(key).dump();
 }
 
 /// Remembers the keys of the records of one page, to know them again on another.
@@ -27,10 +29,10 @@ public:
     /// @param key  where in a record its key stands
     explicit page_keys(nlohmann::json::json_pointer key) : key_{std::move(key)} {}
 
-    std::string key_of(const nlohmann::json& record) const { return key_text(record, key_); }
+    std::string key_of(const record& one) const { return key_text(one, key_); }
 
     /// How many records there are up to the last one that is known.
-    std::size_t known(const std::vector<nlohmann::json>& records) const
+    std::size_t known(const record_range& records) const
     {
         std::size_t result = 0;
         for (std::size_t i = 0; i < records.size(); ++i)
@@ -39,10 +41,10 @@ public:
         return result;
     }
 
-    void remember(const std::vector<nlohmann::json>& records)
+    void remember(const record_range& records)
     {
         keys_.clear();
-        for (const nlohmann::json& each : records)
+        for (const record each : records)
             keys_.insert(key_of(each));
     }
 

@@ -118,7 +118,7 @@ private:
     void join(const task& what, Page&& page, Deliver& deliver)
     {
         if (page.received) {
-            const auto repeated = pager_->join(what.where, page.records);
+            const auto repeated = pager_->join(what.where, page.records.records());
             if (!repeated) { // the list is read again: all that was planned is void
                 planned_.reset();
                 given_back_.clear();
@@ -126,7 +126,7 @@ private:
                 order_.skip_to(next_index_);
                 return;
             }
-            paging::kept{*repeated, page.records.size() - *repeated}.apply(page.records);
+            paging::kept{*repeated, page.records.size() - *repeated}.apply(page.records.slices());
         }
         deliver(what, std::move(page));
     }

@@ -2,6 +2,7 @@
 #define HEADGATE_DETAIL_SEAM_HPP
 
 #include <headgate/detail/page_keys.hpp>
+#include <headgate/record.hpp>
 
 #include <nlohmann/json.hpp>
 
@@ -11,7 +12,6 @@
 #include <optional>
 #include <string>
 #include <utility>
-#include <vector>
 
 namespace headgate::detail {
 
@@ -31,7 +31,7 @@ public:
     /// @param step          the span of a usual page
     /// @throws std::runtime_error if a record has no key
     verdict join(std::uint64_t begin, std::uint64_t count, std::uint64_t step,
-                 const std::vector<nlohmann::json>& records)
+                 const record_range& records)
     {
         if (is_lost())
             return {records.size(), std::nullopt};
@@ -68,7 +68,7 @@ public:
     }
 
     /// The key of a record as text.
-    std::string key_of(const nlohmann::json& record) const { return keys_.key_of(record); }
+    std::string key_of(const record& one) const { return keys_.key_of(one); }
 
     std::uint64_t rewinds() const noexcept { return rewinds_; }
     bool is_lost() const noexcept { return lost_at_.has_value(); }

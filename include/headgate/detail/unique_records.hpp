@@ -2,6 +2,8 @@
 #define HEADGATE_DETAIL_UNIQUE_RECORDS_HPP
 
 #include <headgate/detail/page_keys.hpp>
+#include <headgate/detail/record_store.hpp>
+#include <headgate/record.hpp>
 
 #include <nlohmann/json.hpp>
 
@@ -10,7 +12,6 @@
 #include <string>
 #include <unordered_set>
 #include <utility>
-#include <vector>
 
 namespace headgate::detail {
 
@@ -25,10 +26,10 @@ public:
 
     /// @return how many were removed
     /// @throws std::runtime_error if a record has no key
-    std::size_t filter(std::vector<nlohmann::json>& records)
+    std::size_t filter(record_store& records)
     {
-        return std::erase_if(records, [this](const nlohmann::json& record) {
-            return !is_new(key_text(record, key_));
+        return std::erase_if(records.slices(), [&](const record_slice& each) {
+            return !is_new(key_text(records.at(each), key_));
         });
     }
 

@@ -139,9 +139,9 @@ public:
         if (key_ && content.records() > 0) {
             if (is_restarted(where))
                 mine = {content.records(), last_page_.find(content.list())};
-            since_ = last_key(content, *key_);
+            since_ = last_key(content.list(), *key_);
             last_page_.clear();
-            for (const nlohmann::json& each : content.list())
+            for (const record each : content.list())
                 last_page_.add(each);
         }
         ++pages_since_restart_;

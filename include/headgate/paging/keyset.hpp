@@ -8,6 +8,7 @@
 #include <headgate/http/request.hpp>
 #include <headgate/outcome.hpp>
 #include <headgate/paging/pager.hpp>
+#include <headgate/record.hpp>
 
 #include <nlohmann/json.hpp>
 
@@ -72,7 +73,7 @@ public:
 
     kept received(const position& where, const page_content& content)
     {
-        const std::vector<nlohmann::json>& list = content.list();
+        const record_range list = content.list();
         if (list.empty())
             return go_on(where, content, {}, "no records behind the last", 0);
         const kept mine{list.size(), boundary_.find(list)};
@@ -107,10 +108,12 @@ private:
     /// Takes the last record's keys; together they name the next page.
     std::string name_of(const page_content& content)
     {
+        const record last = content.list().back();
+        const nlohmann::json whole = last.json();
         std::string name;
         for (key& each : keys_) {
-            each.last = last_key(content, each.pointer);
-            each.is_number = content.list().back().at(each.pointer).is_number();
+            each.last = last_key(last, whole, each.pointer);
+            each.is_number = whole.at(each.pointer).is_number();
             if (each.last.empty())
                 throw std::runtime_error{"the last record has an empty " +
                                          each.pointer.to_string()};
@@ -120,19 +123,18 @@ private:
     }
 
     /// The records that share all the last one's keys may come again.
-    void remember_boundary(const std::vector<nlohmann::json>& list)
+    void remember_boundary(const record_range& list)
     {
         boundary_.clear();
-        for (auto each = list.rbegin(); each != list.rend() && has_last_keys(*each, list.back());
-             ++each)
-            boundary_.add(*each);
+        const nlohmann::json last = list.back().json();
+        for (std::size_t i = list.size(); i > 0 && has_keys_of(last, list[i - 1].json()); --i)
+            boundary_.add(list[i - 1]);
     }
 
-    bool has_last_keys(const nlohmann::json& record, const nlohmann::json& last) const
+    bool has_keys_of(const nlohmann::json& last, const nlohmann::json& other) const
     {
         return std::all_of(keys_.begin(), keys_.end(), [&](const key& each) {
-            return record.contains(each.pointer) &&
-                   record.at(each.pointer) == last.at(each.pointer);
+            return other.contains(each.pointer) && other.at(each.pointer) == last.at(each.pointer);
         });
     }
 

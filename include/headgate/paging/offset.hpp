@@ -9,6 +9,7 @@
 #include <headgate/http/response.hpp>
 #include <headgate/outcome.hpp>
 #include <headgate/paging/pager.hpp>
+#include <headgate/record.hpp>
 
 #include <nlohmann/json.hpp>
 
@@ -240,8 +241,7 @@ public:
 
     bool is_ordered() const noexcept { return seam_.has_value(); }
 
-    std::optional<std::size_t> join(const position& where,
-                                    const std::vector<nlohmann::json>& records)
+    std::optional<std::size_t> join(const position& where, const record_range& records)
     {
         if (!seam_)
             return 0;

@@ -4,14 +4,15 @@
 #include <headgate/http/request.hpp>
 #include <headgate/http/response.hpp>
 #include <headgate/http/url.hpp>
+#include <headgate/detail/json_digest.hpp>
 #include <headgate/outcome.hpp>
+#include <headgate/record.hpp>
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <concepts>
 #include <cstddef>
-#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -26,7 +27,7 @@ public:
     /// @param records  where in the body the records stood
     page_content(const http::url& base, const http::response& response,
                  const nlohmann::json& document, const nlohmann::json::json_pointer& records,
-                 const std::vector<nlohmann::json>& list) noexcept
+                 record_range list) noexcept
         : base_{base}, response_{response}, document_{document}, records_{records}, list_{list}
     {
     }
@@ -41,7 +42,7 @@ public:
 
     /// How many records the page brought, they themselves, and where in the body they stood.
     std::size_t records() const noexcept { return list_.size(); }
-    const std::vector<nlohmann::json>& list() const noexcept { return list_; }
+    record_range list() const noexcept { return list_; }
     const nlohmann::json::json_pointer& records_pointer() const noexcept { return records_; }
 
     /// Tells pages apart by their records; 0 for a page without any.
@@ -50,8 +51,8 @@ public:
         if (list_.empty())
             return 0;
         std::size_t result = list_.size();
-        for (const nlohmann::json& each : list_)
-            result = (result ^ std::hash<nlohmann::json>{}(each)) * 0x9e3779b97f4a7c15U;
+        for (const record each : list_)
+            result = detail::mix(result, each.digest());
         return result | 1;
     }
 
@@ -61,10 +62,10 @@ public:
     bool tells_records_apart() const
     {
         std::vector<std::size_t> digests;
-        for (const nlohmann::json& each : list_) {
+        for (const record each : list_) {
             if (!each.is_object())
                 return false;
-            digests.push_back(std::hash<nlohmann::json>{}(each));
+            digests.push_back(each.digest());
         }
         std::sort(digests.begin(), digests.end());
         return std::adjacent_find(digests.begin(), digests.end()) == digests.end();
@@ -75,7 +76,7 @@ private:
     const http::response& response_;
     const nlohmann::json& document_;
     const nlohmann::json::json_pointer& records_;
-    const std::vector<nlohmann::json>& list_;
+    record_range list_;
 };
 
 /// How a pager ended: with what it takes to believe that the list is complete, or without.
@@ -106,11 +107,12 @@ public:
     std::size_t count() const noexcept { return count_ - left_out_.size(); }
 
     /// Removes the others.
-    void apply(std::vector<nlohmann::json>& records) const
+    template <class Record>
+    void apply(std::vector<Record>& records) const
     {
         std::size_t index = 0;
         auto left_out = left_out_.begin();
-        std::erase_if(records, [&](const nlohmann::json&) {
+        std::erase_if(records, [&](const Record&) {
             const std::size_t here = index++;
             const bool is_left_out = left_out != left_out_.end() && *left_out == here;
             left_out += is_left_out ? 1 : 0;

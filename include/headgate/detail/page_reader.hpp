@@ -1,17 +1,17 @@
-#ifndef HEADGATE_DETAIL_PAGE_PARSER_HPP
-#define HEADGATE_DETAIL_PAGE_PARSER_HPP
+#ifndef HEADGATE_DETAIL_PAGE_READER_HPP
+#define HEADGATE_DETAIL_PAGE_READER_HPP
 
-#include <headgate/detail/json_builder.hpp>
 #include <headgate/http/response.hpp>
+#include <headgate/page_parser.hpp>
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cstddef>
+#include <functional>
 #include <stdexcept>
 #include <string>
 #include <utility>
-#include <vector>
 
 namespace headgate::detail {
 
@@ -28,35 +28,33 @@ inline std::string printable(std::string text)
     return text;
 }
 
-struct parsed_page {
-    nlohmann::json document;
-    std::vector<nlohmann::json> records;
-};
-
 /// Takes the records out of an answer.
-class page_parser {
+class page_reader {
 public:
-    explicit page_parser(nlohmann::json::json_pointer records) : records_{std::move(records)} {}
+    using parser = std::function<parsed_page(const std::string&,
+                                             const nlohmann::json::json_pointer&)>;
+
+    page_reader(nlohmann::json::json_pointer records, parser parse)
+        : records_{std::move(records)}, parse_{std::move(parse)}
+    {
+    }
 
     const nlohmann::json::json_pointer& records() const noexcept { return records_; }
 
-    /// @throws std::runtime_error that says what is wrong with the answer.
-    parsed_page parse(const http::response& response) const
+    /// @throws std::runtime_error that says what is wrong with the answer, or what the parser does.
+    parsed_page read(const http::response& response) const
     {
         check_status(response);
-        parsed_page result;
         if (response.status() == 204)
-            return result; // "no content" is how some servers write an empty list
-        result.document = json_builder::parse(response.body());
+            return {}; // "no content" is how some servers write an empty list
+        parsed_page result = parse_(response.body(), records_);
         if (!result.document.contains(records_))
             throw std::runtime_error{"no " + records_.to_string() + " in the answer, which is " +
                                      describe(result.document)};
-        nlohmann::json& list = result.document.at(records_);
-        if (list.is_null() && !records_.empty())
-            return result; // how some servers write an empty list
-        if (!list.is_array())
+        const nlohmann::json& list = result.document.at(records_);
+        // Null is how some servers write an empty list.
+        if (!list.is_array() && !(list.is_null() && !records_.empty()))
             throw std::runtime_error{name() + " is " + describe(list) + ", must be an array"};
-        result.records.swap(list.get_ref<nlohmann::json::array_t&>());
         return result;
     }
 
@@ -86,6 +84,7 @@ private:
     }
 
     nlohmann::json::json_pointer records_;
+    parser parse_;
 };
 
 } // namespace headgate::detail

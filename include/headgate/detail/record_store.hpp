@@ -1,0 +1,54 @@
+#ifndef HEADGATE_DETAIL_RECORD_STORE_HPP
+#define HEADGATE_DETAIL_RECORD_STORE_HPP
+
+#include <headgate/record.hpp>
+
+#include <cstddef>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace headgate::detail {
+
+/// Records and the text that they stand in.
+class record_store {
+public:
+    record_store() = default;
+    record_store(std::string text, std::vector<record_slice> slices)
+        : text_{std::move(text)}, slices_{std::move(slices)}
+    {
+    }
+
+    record_range records() const noexcept { return {text_, slices_}; }
+    bool empty() const noexcept { return slices_.empty(); }
+    std::size_t size() const noexcept { return slices_.size(); }
+
+    /// For who leaves records out; their text stays.
+    std::vector<record_slice>& slices() noexcept { return slices_; }
+    record at(const record_slice& slice) const noexcept
+    {
+        return {{text_.data() + slice.begin, slice.size}, slice.digest};
+    }
+
+    void append(std::string&& text, std::vector<record_slice>&& slices)
+    {
+        if (empty()) {
+            text_ = std::move(text);
+            slices_ = std::move(slices);
+            return;
+        }
+        for (record_slice each : slices) {
+            each.begin += text_.size();
+            slices_.push_back(each);
+        }
+        text_ += text;
+    }
+
+private:
+    std::string text_;
+    std::vector<record_slice> slices_;
+};
+
+} // namespace headgate::detail
+
+#endif

@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 build_packages=(cmake ninja-build g++ libasio-dev libcurl4-openssl-dev nlohmann-json3-dev
-                libcli11-dev)
+                libsimdjson-dev libcli11-dev)
 test_packages=(catch2 clang-19 libclang-rt-19-dev ccache python3-django
                haproxy python3-djangorestframework nginx-light openssl)
 

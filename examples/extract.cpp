@@ -8,6 +8,9 @@
 #include "extract_progress.hpp"
 
 #include <headgate/headgate.hpp>
+#ifdef EXTRACT_WITH_SIMDJSON
+#include <headgate/simdjson/simdjson_parser.hpp>
+#endif
 
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
@@ -44,6 +47,9 @@ headgate::extract_options make_options(const arguments& args)
         .ordered(args.ordered)
         .repeat_any_method(args.repeat_post)
         .allow_private_addresses(args.allow_private);
+#ifdef EXTRACT_WITH_SIMDJSON
+    options.parser(headgate::simdjson_parser{});
+#endif
     if (!args.unique.empty())
         options.unique(args.unique);
     if (args.stall > args.stall.zero())

@@ -40,7 +40,7 @@ public:
     {
         if (fd_ < 0)
             fail(errno);
-        struct stat status{};
+        struct stat status {};
         if (::fstat(fd_, &status) == 0 && S_ISREG(status.st_mode))
             piece_ = std::size_t{1} << 20;
     }
@@ -72,8 +72,8 @@ public:
     std::uint64_t records() const noexcept { return records_; }
 
 private:
-    /// A record as it is, every digit of it, but on one line: line breaks, which can only be between
-    /// its tokens, go with the indentation behind them.
+    /// A record as it is, every digit of it, but on one line: line breaks, which can only be
+    /// between its tokens, go with the indentation behind them.
     void append_line(std::string_view text)
     {
         for (;;) {

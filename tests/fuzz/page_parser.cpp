@@ -56,10 +56,9 @@ headgate::parsed_page parse(const std::string& body, const json::json_pointer& p
 /// there is a reason that can be printed.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
 {
-    static const headgate::detail::page_reader readers[] = {
-        {json::json_pointer{"/results"}, parse},
-        {json::json_pointer{""}, parse},
-        {json::json_pointer{"/0/a~1b"}, parse}};
+    static const headgate::detail::page_reader readers[] = {{json::json_pointer{"/results"}, parse},
+                                                            {json::json_pointer{""}, parse},
+                                                            {json::json_pointer{"/0/a~1b"}, parse}};
     constexpr int statuses[] = {200, 204, 200, 201, 301, 404, 500, 0, 999, -1};
     fuzz::input in{data, size};
     const int status = statuses[in.below(std::size(statuses))];

@@ -95,7 +95,7 @@ struct answer {
     http::response::fields headers{};
     nlohmann::json document{};
     std::vector<nlohmann::json> records{}; ///< to be put into it
-    bool is_lost = false; ///< it never came
+    bool is_lost = false;                  ///< it never came
 };
 
 /// Runs a pager as `extraction_run` does, one step after the other: which page is sent, answered or
@@ -265,10 +265,12 @@ private:
                 return give_up(what);
             auto page = headgate::json_parser{}.parse(response.body(), records_);
             const std::size_t came = page.records.size();
-            const paging::kept mine = pager_.received(
-                what.where, paging::page_content{request ? request->url() : list_, response,
-                                                 page.document, records_,
-                                                 {response.body(), page.records}});
+            const paging::kept mine =
+                pager_.received(what.where, paging::page_content{request ? request->url() : list_,
+                                                                 response,
+                                                                 page.document,
+                                                                 records_,
+                                                                 {response.body(), page.records}});
             require(mine.count() <= came, "no more is kept than came");
             mine.apply(page.records);
             require(mine.count() == page.records.size(), "what is kept lies within the page");

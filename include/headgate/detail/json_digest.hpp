@@ -13,14 +13,20 @@ namespace headgate::detail {
 /// Two hashes as one, in this order (the finalizer of MurmurHash3).
 inline std::size_t mix(std::size_t a, std::size_t b) noexcept
 {
-    std::uint64_t x = (std::uint64_t{a} ^ (std::uint64_t{b} + 0x9e37'79b9'7f4a'7c15U)) *
-                      0xff51'afd7'ed55'8ccdU;
+    std::uint64_t x =
+        (std::uint64_t{a} ^ (std::uint64_t{b} + 0x9e37'79b9'7f4a'7c15U)) * 0xff51'afd7'ed55'8ccdU;
     x = (x ^ (x >> 33)) * 0xc4ce'b9fe'1a85'ec53U;
     return static_cast<std::size_t>(x ^ (x >> 33));
 }
 
-inline std::size_t digest_of(std::nullptr_t) noexcept { return 1; }
-inline std::size_t digest_of(bool value) noexcept { return value ? 3 : 2; }
+inline std::size_t digest_of(std::nullptr_t) noexcept
+{
+    return 1;
+}
+inline std::size_t digest_of(bool value) noexcept
+{
+    return value ? 3 : 2;
+}
 inline std::size_t digest_of(std::int64_t value) noexcept
 {
     return mix(4, static_cast<std::size_t>(value));

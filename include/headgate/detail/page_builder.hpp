@@ -231,10 +231,10 @@ private:
     const std::vector<std::string> path_;
     parsed_page result_;
 
-    std::vector<json*> open_;   // what is being built, without the records
-    std::size_t on_path_ = 0;   // so many of them, from the first on, lie on the path
-    json* member_ = nullptr;    // of the innermost, if that is an object,
-    bool is_next_ = false;      // and whether it lies on the path
+    std::vector<json*> open_; // what is being built, without the records
+    std::size_t on_path_ = 0; // so many of them, from the first on, lie on the path
+    json* member_ = nullptr;  // of the innermost, if that is an object,
+    bool is_next_ = false;    // and whether it lies on the path
 
     bool is_inside_ = false; // the array of the records,
     std::size_t end_ = 0;    // of which so much has been read,

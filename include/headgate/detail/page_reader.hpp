@@ -31,8 +31,8 @@ inline std::string printable(std::string text)
 /// Takes the records out of an answer.
 class page_reader {
 public:
-    using parser = std::function<parsed_page(const std::string&,
-                                             const nlohmann::json::json_pointer&)>;
+    using parser =
+        std::function<parsed_page(const std::string&, const nlohmann::json::json_pointer&)>;
 
     page_reader(nlohmann::json::json_pointer records, parser parse)
         : records_{std::move(records)}, parse_{std::move(parse)}

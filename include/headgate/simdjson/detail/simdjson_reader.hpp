@@ -34,8 +34,7 @@ public:
         if (checker_.parse(text.data(), text.size(), false).error() != ::simdjson::SUCCESS)
             return std::nullopt;
         ::simdjson::ondemand::document whole;
-        if (finder_
-                .iterate(text.data(), text.size(), text.size() + ::simdjson::SIMDJSON_PADDING)
+        if (finder_.iterate(text.data(), text.size(), text.size() + ::simdjson::SIMDJSON_PADDING)
                 .get(whole) != ::simdjson::SUCCESS)
             return std::nullopt;
         text_ = text;
@@ -43,10 +42,9 @@ public:
         slices_.clear();
         ::simdjson::ondemand::array list;
         // A body that is the array itself is no value to simdjson.
-        const bool found =
-            tokens_.empty()
-                ? whole.get_array().get(list) == ::simdjson::SUCCESS && read_records(list)
-                : read_member(whole, 0);
+        const bool found = tokens_.empty() ? whole.get_array().get(list) == ::simdjson::SUCCESS &&
+                                                 read_records(list)
+                                           : read_member(whole, 0);
         if (!found)
             return std::nullopt;
         parsed_page result;

@@ -82,8 +82,7 @@ TEST_CASE("records that are the same have the same digest, and others have not")
         R"(0.10000000000000000001,36893488147419103232,36893488147419103233,{"a":null},{"b":null}])");
     for (std::size_t i = 0; i < all.size(); ++i)
         for (std::size_t j = i + 1; j < all.size(); ++j)
-            if (i != 17 || j != 18) // -1 and 2^64 - 1: see below
-                CHECK(all[i] != all[j]);
+            CHECK(all[i] != all[j]);
 }
 
 TEST_CASE("a body that is not JSON, or not whole, is refused in whatever place")

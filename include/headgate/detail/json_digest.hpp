@@ -29,7 +29,7 @@ inline std::size_t digest_of(bool value) noexcept
 }
 inline std::size_t digest_of(std::int64_t value) noexcept
 {
-    return mix(4, static_cast<std::size_t>(value));
+    return mix(10, static_cast<std::size_t>(value));
 }
 inline std::size_t digest_of(std::uint64_t value) noexcept
 {

@@ -187,7 +187,7 @@ private:
 
     void check_depth() const
     {
-        if (open_.size() + record_.depth() >= most_json_depth)
+        if (open_.size() + (is_inside_ ? 1 : 0) + record_.depth() >= most_json_depth)
             throw bound_exceeded{"the body is JSON nested more than " +
                                  std::to_string(most_json_depth) + " deep"};
     }

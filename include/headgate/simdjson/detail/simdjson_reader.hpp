@@ -98,6 +98,8 @@ private:
             std::string_view text;
             if (element.get(value) != ::simdjson::SUCCESS || !read_text(value, text))
                 return false;
+            // The text has the white space behind it in it.
+            text = text.substr(0, text.find_last_not_of(" \t\r\n") + 1);
             slices_.push_back({static_cast<std::size_t>(text.data() - text_.data()), text.size(),
                                std::hash<std::string_view>{}(text)});
         }
@@ -119,8 +121,7 @@ private:
             return value.get_array().get(array) == ::simdjson::SUCCESS &&
                    array.raw_json().get(text) == ::simdjson::SUCCESS;
         }
-        text = value.raw_json_token(); // and the white space behind it
-        text = text.substr(0, text.find_last_not_of(" \t\r\n") + 1);
+        text = value.raw_json_token();
         return true;
     }
 

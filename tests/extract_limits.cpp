@@ -110,7 +110,7 @@ TEST_CASE("a server that answers, but never with a page, is left after a while")
     CHECK(outcome.code() == outcome_code::stalled);
     CHECK(outcome.reason().find("60") != std::string::npos);
     CHECK(its.got.size() == 9);
-    CHECK(its.arrivals.back() > 60);
+    CHECK(its.arrivals.back() > 10); // one page at a time, and later and later
     CHECK(its.arrivals.back() < 65);
 }
 
@@ -138,6 +138,32 @@ TEST_CASE("500 for ever costs the retry budget and no more")
     // Beside the retries, those pages that were tried for the first time.
     CHECK(its.stream->statistics().retries <= budget);
     CHECK(its.arrivals.size() <= 100 + budget);
+}
+
+TEST_CASE("a server that is down for a moment fails all that is in flight, and breaks no run")
+{
+    job its{simulated_api_options{}.records(1000).network(200ms, 300ms), {limit::paced(200, 1s)}};
+    its.answer = [](const http::request&) -> std::optional<http::response> {
+        const double now = support::seconds();
+        return now > 2 && now < 5 ? std::optional{http::response{500}} : std::nullopt;
+    };
+    CHECK(its.run().complete());
+    CHECK(its.got.size() == 1000);
+    CHECK(its.stream->statistics().peak_in_flight > 30);
+}
+
+TEST_CASE("a hook that throws names the page and says why")
+{
+    job its{simulated_api_options{}.records(100).network(10ms, 20ms), fast};
+    int calls = 0;
+    const auto outcome = its.run(extract_options{}.throttled_if([&](const http::response&) -> bool {
+        if (++calls > 5)
+            throw std::runtime_error{"my hook"};
+        return false;
+    }));
+    CHECK(outcome.code() == outcome_code::page_failed);
+    CHECK(outcome.reason().find("page at offset ") == 0);
+    CHECK(outcome.reason().find("throttled_if: my hook") != std::string::npos);
 }
 
 TEST_CASE("credentials are renewed once, however many requests were refused")

@@ -59,6 +59,19 @@ TEST_CASE("more ties than come on one page cannot be read on, and that is told")
     CHECK(reader.got.size() == 4);
 }
 
+TEST_CASE("a server that does not know the parameter gives its first page again, which is a loop")
+{
+    keyset pager{http::request{"http://h/list"}, "/id", "since_id"};
+    support::paged<keyset> reader{pager, [](const http::request&) {
+                                      return http::response{
+                                          200, {}, R"({"results":[{"id":1},{"id":2},{"id":3}]})"};
+                                  }};
+    const auto end = reader.run();
+    CHECK(end->code() == outcome_code::loop);
+    CHECK(end->reason().find("page 2 repeats page 1") == 0);
+    CHECK(reader.got.size() == 3);
+}
+
 TEST_CASE("ties at the end of a list are the end of it where pages are filled, else it is told")
 {
     keyset pager{http::request{"http://h/list"}, "/time", "since"};

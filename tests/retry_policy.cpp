@@ -2,6 +2,8 @@
 
 #include "support/catch.hpp"
 
+#include <vector>
+
 using namespace std::chrono_literals;
 using headgate::detail::retry_policy;
 namespace http = headgate::http;
@@ -23,21 +25,50 @@ TEST_CASE("many refusals of one moment are one event")
         CHECK(policy.throttled(refusal, 30s + 1s * i, 30s + 1s * i) <= 64s);
 }
 
-TEST_CASE("retries have a limit for each page and a budget for all")
+TEST_CASE("while no page comes one is tried again at a time, and all have a budget")
 {
+    using verdict = retry_policy::verdict;
     retry_policy policy{3};
-    CHECK(policy.take(2));
-    CHECK_FALSE(policy.take(3));
-    for (int i = 0; i < 5; ++i)
-        CHECK(policy.take(0));
-    CHECK_FALSE(policy.take(0));
-    for (int i = 0; i < 11; ++i)
-        policy.succeeded(0s);
-    CHECK(policy.take(0));
-    CHECK_FALSE(policy.take(0));
-    CHECK_FALSE(retry_policy{0}.take(0));
+    CHECK(policy.has_tries(2));
+    CHECK_FALSE(policy.has_tries(3));
+    CHECK_FALSE(retry_policy{0}.has_tries(0));
+    retry_policy::page first, second;
+    first.failed(1s);
+    second.failed(2s);
+    CHECK(policy.retry(first) == verdict::try_again);
+    CHECK(policy.retry(second) == verdict::wait_longer);
+    first.failed(3s);
+    CHECK(policy.retry(second) == verdict::wait_longer);
+    for (int i = 1; i < 6; ++i)
+        CHECK(policy.retry(first) == verdict::try_again);
+    CHECK(policy.retry(first) == verdict::give_up);
+    policy.done(first);
+    CHECK(policy.retry(second) == verdict::give_up);
     CHECK(policy.may_repeat(2));
     CHECK_FALSE(policy.may_repeat(3));
+}
+
+TEST_CASE("what failed beside pages that came is tried again at no cost")
+{
+    using verdict = retry_policy::verdict;
+    retry_policy policy{1};
+    std::vector<retry_policy::page> pages(40);
+    for (auto& each : pages)
+        each.failed(1s);
+    policy.succeeded(1s); // sent at the same time: says nothing of what came after
+    CHECK(policy.retry(pages[0]) == verdict::try_again);
+    CHECK(policy.retry(pages[1]) == verdict::wait_longer);
+    policy.succeeded(2s);
+    for (auto& each : pages)
+        CHECK(policy.retry(each) == verdict::try_again);
+    policy.done(pages[0]);
+    pages[2].failed(3s);
+    CHECK(policy.retry(pages[2]) == verdict::try_again);
+    pages[2].failed(4s);
+    policy.done(pages[2]);
+    for (int i = 0; i < 20; ++i)
+        policy.succeeded(0s);
+    CHECK(policy.retry(pages[2]) == verdict::try_again);
 }
 
 TEST_CASE("what may pass and what will not")

@@ -111,10 +111,12 @@ public:
     std::uint64_t max_pages() const noexcept { return max_pages_; }
 
     /// How often a page is tried again after a failure that may pass: a lost connection, a timeout,
-    /// a body that is cut, a status such as 500 or 503, and 429. 5 unless set. All pages share a
-    /// budget of twice as many, to which every ten good pages add one, so that a server that is
-    /// down is left alone. Only requests that may be repeated are: GET and HEAD. A refusal (429) is
-    /// not counted for a page as long as others come.
+    /// a body that is cut, a status such as 500 or 503, and 429. 5 unless set. While no page comes,
+    /// only one of those that have failed is tried again at a time, and these tries have a budget
+    /// of twice as many, to which every ten good pages add one up to 100: what is in flight when a
+    /// server restarts breaks no run, and one that stays down is left alone. Only requests that may
+    /// be repeated are: GET and HEAD. A refusal (429) is not counted for a page as long as others
+    /// come.
     extract_options& retries(unsigned times) noexcept
     {
         retries_ = times;
@@ -201,8 +203,8 @@ public:
     /// Called when the server answers 401, to get the credentials that `prepare` then adds. It is
     /// called once however many requests are refused; they are sent again when it is done. If it
     /// throws, or what was sent after it is answered 401 again, the page has failed.
-    /// `prepare` may be called for other requests meanwhile: what the two share needs a lock where the
-    /// executor has several threads.
+    /// `prepare` may be called for other requests meanwhile: what the two share needs a lock where
+    /// the executor has several threads.
     extract_options& refresh(std::function<asio::awaitable<void>()> get_credentials)
     {
         refresh_ = std::move(get_credentials);

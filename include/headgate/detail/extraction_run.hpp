@@ -10,12 +10,13 @@
 #include <headgate/detail/flight.hpp>
 #include <headgate/detail/origin_guard.hpp>
 #include <headgate/detail/page_failure.hpp>
-#include <headgate/detail/page_reader.hpp>
 #include <headgate/detail/page_plan.hpp>
+#include <headgate/detail/page_reader.hpp>
 #include <headgate/detail/page_wait.hpp>
 #include <headgate/detail/rate_control.hpp>
 #include <headgate/detail/record_store.hpp>
 #include <headgate/detail/request_preparer.hpp>
+#include <headgate/detail/retry_policy.hpp>
 #include <headgate/detail/stall_watch.hpp>
 #include <headgate/detail/unique_records.hpp>
 #include <headgate/extract_options.hpp>
@@ -164,6 +165,7 @@ private:
         unsigned redirects = 0;   ///< that were followed
         bool hops_on = false;     ///< the last answer was one
         std::optional<http::request> moved;
+        retry_policy::page retries;
         std::optional<typename stall_watch_type::attempt> watched;
     };
 
@@ -190,6 +192,7 @@ private:
                         break;
                     so_far.tries += std::exchange(so_far.hops_on, false) ? 0 : 1;
                 }
+                done_with(so_far);
             }
             if (page.received || !page.called_off)
                 hand_over(std::move(*next), std::move(page));
@@ -300,12 +303,23 @@ private:
             co_return false;
         if (!wrong)
             co_return true;
-        if (!repeatable || !wrong->may_pass() || !take_retry(so_far.tries)) {
+        if (!repeatable || !wrong->may_pass() || !may_be_repeated(so_far, sent)) {
             give_up(what, *wrong, so_far.tries);
             co_return true;
         }
         paid = permit{};
-        co_return co_await back_off(what, so_far, wait, page);
+        for (;;) {
+            page.called_off = co_await back_off(what, so_far, wait, page);
+            if (page.called_off)
+                co_return true;
+            const auto next = retry(so_far);
+            if (next == retry_policy::verdict::try_again)
+                co_return false;
+            if (next == retry_policy::verdict::wait_longer)
+                continue;
+            give_up(what, wrong->without_budget(), so_far.tries);
+            co_return true;
+        }
     }
 
     /// Waits for a token; nothing if the page has turned out to be of no use meanwhile.
@@ -324,9 +338,9 @@ private:
         co_return std::move(granted);
     }
 
-    /// Waits before the next try; true if there is to be none.
+    /// Waits before the next try; true if the page has turned out to be of no use meanwhile.
     asio::awaitable<bool> back_off(const task& what, const effort& so_far, page_wait<task>& wait,
-                                   pending_page& page)
+                                   const pending_page& page)
     {
         auto state = co_await asio::this_coro::cancellation_state;
         typename page_waits<task>::waiting here{waits_, wait, what, !page.received, state};
@@ -334,12 +348,10 @@ private:
         auto operation = pause.async_wait(
             asio::bind_cancellation_slot(wait.slot(), as_tuple(asio::use_awaitable)));
         auto [failed] = co_await std::move(operation);
-        page.called_off = here.end();
-        if (page.called_off)
-            co_return true;
-        if (failed)
+        const bool called_off = here.end();
+        if (!called_off && failed)
             throw std::system_error{failed};
-        co_return false;
+        co_return called_off;
     }
 
     /// Does what an answer says of the limit: others wait, or the limits change. True if it says
@@ -348,7 +360,7 @@ private:
     {
         rate_control::reaction reaction;
         bool again = true;
-        const bool told = options_.throttled_if() && options_.throttled_if()(response);
+        const bool told = is_throttled(what, response);
         {
             std::lock_guard lock{mutex_};
             statistics_.http_429 += response.status() == 429 ? 1 : 0;
@@ -364,8 +376,9 @@ private:
         }
         const time wait = reaction.wait.value_or(time{0});
         if (reaction.refused) {
-            const std::string status =
-                "the server answered with status " + std::to_string(response.status());
+            const std::string status = "the server answered with status " +
+                                       std::to_string(response.status()) +
+                                       (told ? ", which throttled_if takes for \"too many\"," : "");
             using std::chrono::seconds;
             if (wait > options_.max_wait())
                 stop(outcome_code::wait_too_long,
@@ -385,6 +398,15 @@ private:
                 stall_watch_->progress(until);
         }
         return reaction.refused;
+    }
+
+    bool is_throttled(const task& what, const http::response& response)
+    {
+        try {
+            return options_.throttled_if() && options_.throttled_if()(response);
+        } catch (const std::exception& e) {
+            page_failed(what, std::string{"throttled_if: "} + e.what(), 0);
+        }
     }
 
     void note_wait(typename clock::time_point until)
@@ -411,10 +433,23 @@ private:
         return control_.retries().may_pass(failed);
     }
 
-    bool take_retry(unsigned tries)
+    bool may_be_repeated(effort& so_far, time sent)
     {
         std::lock_guard lock{mutex_};
-        return control_.retries().take(tries);
+        so_far.retries.failed(sent);
+        return control_.retries().has_tries(so_far.tries);
+    }
+
+    retry_policy::verdict retry(effort& so_far)
+    {
+        std::lock_guard lock{mutex_};
+        return control_.retries().retry(so_far.retries);
+    }
+
+    void done_with(effort& so_far)
+    {
+        std::lock_guard lock{mutex_};
+        control_.retries().done(so_far.retries);
     }
 
     time backoff(unsigned tries)

@@ -68,13 +68,9 @@ protected:
     paging::kept go_on(const position& where, const paging::page_content& content,
                        const std::string& name, const std::string& why, paging::kept mine)
     {
-        const std::size_t digest = content.digest();
-        if (const auto seen = digest == 0 ? std::nullopt : pages_.find(digest);
-            seen && mine.count() > 0 && content.tells_records_apart()) {
-            finish(outcome_code::loop,
-                   describe(where) + " repeats page " + std::to_string(*seen + 1));
+        if (repeats(where, content, mine))
             return 0;
-        }
+        const std::size_t digest = content.digest();
         if (const auto told = unsigned_at(content.document(), total_pointer_))
             total_ = told;
         if (name.size() > longest_cursor)
@@ -98,6 +94,18 @@ protected:
             next_ = position{name, where.number() + 1};
         names_.add(key, where.number() + 1);
         return mine;
+    }
+
+    /// Whether a page with new records is a copy of another, which is the end as a loop.
+    bool repeats(const position& where, const paging::page_content& content,
+                 const paging::kept& mine)
+    {
+        const std::size_t digest = content.digest();
+        const auto seen = digest == 0 ? std::nullopt : pages_.find(digest);
+        if (!seen || mine.count() == 0 || !content.tells_records_apart())
+            return false;
+        finish(outcome_code::loop, describe(where) + " repeats page " + std::to_string(*seen + 1));
+        return true;
     }
 
     /// Takes the records of a page that is the last for another reason than that it is the end.

@@ -49,6 +49,14 @@ public:
         }
     }
 
+    /// The same, where it is not tried again because all pages together have failed too often.
+    page_failure without_budget() const
+    {
+        page_failure result{*this};
+        result.reason_ += "; the retry budget is used up";
+        return result;
+    }
+
     const std::string& reason() const noexcept { return reason_; }
     bool may_pass() const noexcept { return may_pass_; }
     outcome_code code() const noexcept { return code_; }

@@ -12,6 +12,7 @@
 #include <optional>
 #include <random>
 #include <system_error>
+#include <utility>
 
 namespace headgate::detail {
 
@@ -20,11 +21,27 @@ namespace headgate::detail {
 /// A server that says "too many" (429, or 503 with Retry-After) has everybody wait. However many
 /// requests were in flight then, that is one event: only a request that was sent after the last one
 /// makes the wait longer where the server does not say how long. Other failures that may pass have
-/// only their own page wait. All retries together have a budget, so that a server that is down does
-/// not get pages times retries requests.
+/// only their own page wait. As long as no page comes, only one of those that failed is tried again
+/// at a time, and each try is taken from a budget: a server that is down for a moment breaks no run
+/// however many requests it fails at once, and one that stays down gets no more requests than that.
 class retry_policy {
 public:
     using time = std::chrono::nanoseconds;
+
+    /// What the policy has to know of a page between two of its tries.
+    class page {
+    public:
+        void failed(time sent) noexcept { last_sent_ = sent; }
+
+    private:
+        friend retry_policy;
+
+        time last_sent_ = time::min();
+        bool probes_ = false; // it is the one that is tried while no page comes
+    };
+
+    /// What becomes of a page that has failed and waited.
+    enum class verdict { try_again, wait_longer, give_up };
 
     explicit retry_policy(unsigned per_page, time max_wait = std::chrono::minutes{5})
         : per_page_{per_page}, max_wait_{max_wait}, budget_{2.0 * per_page}
@@ -90,6 +107,7 @@ public:
     void succeeded(time sent) noexcept
     {
         reached_ = true;
+        last_success_ = std::max(last_success_, sent);
         ++successes_;
         budget_ = std::min(budget_ + 0.1, std::max(most_budget, 2.0 * per_page_));
         if (sent >= last_event_)
@@ -106,13 +124,28 @@ public:
     /// nothing of the budget: the pause is what protects the server.
     bool may_repeat(unsigned tries) const noexcept { return tries < per_page_; }
 
-    /// Whether the page may be tried once more after `tries` retries; takes that from the budget.
-    bool take(unsigned tries) noexcept
+    /// Whether a page that has failed has tries left after so many.
+    bool has_tries(unsigned tries) const noexcept { return tries < per_page_; }
+
+    /// What to do with a page that has failed, after its wait.
+    verdict retry(page& what) noexcept
     {
-        if (tries >= per_page_ || budget_ < 1)
-            return false;
+        if (last_success_ > what.last_sent_) // the server is well
+            return verdict::try_again;
+        if (is_probing_ && !what.probes_)
+            return verdict::wait_longer;
+        if (budget_ < 1)
+            return verdict::give_up;
         budget_ -= 1;
-        return true;
+        is_probing_ = what.probes_ = true;
+        return verdict::try_again;
+    }
+
+    /// Nothing more is tried for the page, for whatever reason.
+    void done(page& what) noexcept
+    {
+        if (std::exchange(what.probes_, false))
+            is_probing_ = false;
     }
 
     /// How long one page waits before its next try: exponential with full jitter on the upper half.
@@ -135,6 +168,8 @@ private:
     std::uint64_t successes_ = 0;
     std::uint64_t events_ = 0;
     time last_event_ = time::min();
+    time last_success_ = time::min(); // when the request was sent
+    bool is_probing_ = false;
     std::minstd_rand random_{std::random_device{}()};
 };
 

@@ -151,11 +151,12 @@ public:
             return go_on(where, content,
                          std::string{content.response().header(header_).value_or("")},
                          "no " + header_, mine);
-        is_number_ =
-            content.document().contains(pointer_) && content.document().at(pointer_).is_number();
+        const bool is_there = content.document().contains(pointer_);
+        has_next_ = has_next_ || is_there;
+        is_number_ = is_there && content.document().at(pointer_).is_number();
         return go_on(where, content,
                      detail::cursor_text(content.document(), content.response().body(), pointer_),
-                     "no " + pointer_.to_string(), mine);
+                     "no " + pointer_.to_string() + (has_next_ ? "" : " in any page"), mine);
     }
 
 private:
@@ -170,6 +171,7 @@ private:
     std::string header_;
     detail::parameter param_{"cursor"};
     bool is_number_ = false; // the last cursor
+    bool has_next_ = false;  // any page had something there
 
     std::optional<nlohmann::json::json_pointer> key_;
     detail::known_records last_page_; // its records, if they may come again

@@ -90,6 +90,8 @@ public:
         const bool is_full = list.size() >= largest_ && (list.size() > 1 || records_a_page() <= 1);
         if (fills_pages ? list.size() < records_a_page() : mine.count() == 0 && !is_full)
             return go_on(where, content, {}, "no records behind the last", mine);
+        if (repeats(where, content, mine)) // a server that does not know the parameter
+            return 0;
         stop_at(mine.count(), outcome_code::loop,
                 "so many records share " + keys_.front().pointer.to_string() + " = " +
                     keys_.front().last.substr(0, 100) +

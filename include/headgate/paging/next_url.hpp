@@ -89,8 +89,10 @@ public:
         const std::string named =
             pointer_ ? detail::cursor_text(content.document(), content.response().body(), *pointer_)
                      : http::find_link(content.response(), "next").value_or("");
+        has_next_ = has_next_ || (pointer_ && content.document().contains(*pointer_));
         const std::string why =
-            pointer_ ? "no " + pointer_->to_string() : std::string{"no next link"};
+            pointer_ ? "no " + pointer_->to_string() + (has_next_ ? "" : " in any page")
+                     : std::string{"no next link"};
         if (named.empty())
             return go_on(where, content, {}, why, content.records());
         try {
@@ -108,6 +110,7 @@ public:
 private:
     std::optional<nlohmann::json::json_pointer> pointer_{nlohmann::json::json_pointer{"/next"}};
     std::optional<http::url> first_;
+    bool has_next_ = false; // any page had something there
 };
 
 } // namespace headgate::paging

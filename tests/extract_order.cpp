@@ -143,7 +143,7 @@ TEST_CASE("a page behind the end that cannot be had does no harm, and is not wai
         const bool behind = std::stoul(support::parameter(asked, "offset")) > 100;
         return std::optional{behind ? http::response{500} : list.page(asked)};
     };
-    const auto outcome = its.run(job::list().page_size(10), extract_options{}.retries(20));
+    const auto outcome = its.run(job::list().page_size(10));
     INFO(outcome.reason());
     CHECK(outcome.complete());
     CHECK(its.ids().size() == 100);

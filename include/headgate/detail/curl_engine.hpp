@@ -2,20 +2,23 @@
 #define HEADGATE_DETAIL_CURL_ENGINE_HPP
 
 #include <headgate/detail/curl_handle.hpp>
+#include <headgate/detail/curl_timer.hpp>
 #include <headgate/detail/curl_transfer.hpp>
+#include <headgate/detail/intrusive_list.hpp>
+#include <headgate/detail/request_waiter.hpp>
 #include <headgate/detail/shutdown_service.hpp>
+#include <headgate/detail/socket_user.hpp>
 #include <headgate/detail/socket_watcher.hpp>
 #include <headgate/detail/waiter.hpp>
 #include <headgate/http/client_options.hpp>
+#include <headgate/http/client_statistics.hpp>
 #include <headgate/http/error.hpp>
-#include <headgate/http/request.hpp>
 #include <headgate/http/response.hpp>
 
 #include <asio/any_io_executor.hpp>
 #include <asio/cancellation_type.hpp>
 #include <asio/error.hpp>
 #include <asio/post.hpp>
-#include <asio/steady_timer.hpp>
 #include <asio/strand.hpp>
 
 #include <curl/curl.h>
@@ -23,7 +26,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -31,47 +33,21 @@
 #include <mutex>
 #include <new>
 #include <optional>
+#include <string>
 #include <system_error>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
-namespace headgate {
-
-namespace http {
-
-/// What a client does and has done.
-struct client_statistics {
-    std::uint64_t requests = 0;     ///< requests that were handed to libcurl
-    std::uint64_t connections = 0;  ///< connections that were made for them
-    std::uint64_t bytes = 0;        ///< bytes of bodies received, decompressed
-    std::size_t in_flight = 0;      ///< requests that wait for their answer now
-    std::size_t peak_in_flight = 0; ///< the most of them there ever were
-};
-
-} // namespace http
-
-namespace detail {
-
-class request_waiter : public waiter<std::error_code, http::response> {
-public:
-    enum class stage { queued, begun, cancelled };
-
-    explicit request_waiter(http::request&& what) : request{std::move(what)} {}
-
-    http::request request;
-    std::uint64_t id = 0;
-    /// Moves on from `queued` once: to whichever comes first, the strand or the cancellation.
-    std::atomic<stage> at{stage::queued};
-    std::unique_ptr<curl_transfer> transfer;
-
-protected:
-    ~request_waiter() = default;
-};
+namespace headgate::detail {
 
 /// libcurl's multi interface in an Asio loop: libcurl says which sockets and which time to wait
 /// for, Asio waits. Every call into libcurl is made on one strand and none from within a callback.
-class curl_engine final : public shutdown_target {
+///
+/// The strand has its turns: requests that are to start, sockets that are ready, a time that has
+/// come. Each turn takes all there is of these, and only then hands out what is done, waits for
+/// what is not and tells the statistics, once for all.
+class curl_engine final : public shutdown_target, public socket_user {
 public:
     using executor_type = asio::any_io_executor;
 
@@ -80,12 +56,7 @@ public:
     {
         curl_init();
         auto engine = std::make_shared<curl_engine>(executor, options);
-        engine->watcher_.emplace(
-            *engine->strand_,
-            [self = std::weak_ptr<curl_engine>{engine->self()}](curl_socket_t socket, int events) {
-                if (const auto alive = self.lock())
-                    alive->on_ready(socket, events);
-            });
+        engine->watcher_.emplace(*engine->strand_, std::weak_ptr<socket_user>{engine});
         engine->join(executor);
         return engine;
     }
@@ -99,12 +70,25 @@ public:
         open();
     }
 
+    curl_engine(const curl_engine&) = delete;
+    curl_engine& operator=(const curl_engine&) = delete;
+
+    /// A context that is destroyed may destroy the last turn of an engine and with it the engine.
+    ~curl_engine() { take_all().destroy(); }
+
     executor_type get_executor() const noexcept { return executor_; }
 
     void start(request_waiter& op)
     {
         op.id = ++last_id_;
-        asio::post(*strand_, starting{self(), &op});
+        try {
+            std::lock_guard lock{starting_mutex_};
+            request_turn();
+            starting_.push_back(op);
+        } catch (...) {
+            op.destroy();
+            throw;
+        }
     }
 
     /// A request that has not been handed to libcurl yet has no effects and need have none. Later
@@ -129,12 +113,12 @@ public:
     http::client_statistics statistics() const
     {
         std::lock_guard lock{statistics_mutex_};
-        return statistics_;
+        return published_;
     }
 
     void on_context_shutdown() noexcept override
     {
-        decided_waiters<request_waiter> abandoned = remove_all({}, {});
+        decided_waiters<request_waiter> abandoned = take_all();
         shut();
         watcher_.reset();
         timer_.reset();
@@ -143,29 +127,8 @@ public:
     }
 
 private:
-    using clock = std::chrono::steady_clock;
-
     struct multi_deleter {
         void operator()(CURLM* multi) const noexcept { curl_multi_cleanup(multi); }
-    };
-
-    /// An operation on its way to the strand.
-    class starting {
-    public:
-        starting(std::shared_ptr<curl_engine> engine, request_waiter* op) noexcept
-            : engine_{std::move(engine)}, op_{op}
-        {
-        }
-
-        void operator()() { engine_->begin(*op_.release()); }
-
-    private:
-        struct destroyer {
-            void operator()(request_waiter* op) const noexcept { op->destroy(); }
-        };
-
-        std::shared_ptr<curl_engine> engine_;
-        std::unique_ptr<request_waiter, destroyer> op_;
     };
 
     std::shared_ptr<curl_engine> self()
@@ -187,36 +150,53 @@ private:
             static_cast<long>(std::max<std::size_t>(1, options_.max_idle_connections())));
     }
 
+    /// Asks for a turn of the strand, unless there will be one. With the lock of `starting_`.
+    void request_turn()
+    {
+        if (turn_requested_)
+            return;
+        asio::post(*strand_, [self = self()] { self->turn(); });
+        turn_requested_ = true;
+    }
+
+    void turn()
+    {
+        intrusive_list<request_waiter> starting = take_starting();
+        while (!starting.empty())
+            begin(starting.pop_front());
+        if (active_.empty()) // the timer was left to whatever would start now
+            timer_->stop();
+        go_on();
+    }
+
+    intrusive_list<request_waiter> take_starting() noexcept
+    {
+        std::lock_guard lock{starting_mutex_};
+        turn_requested_ = false;
+        return std::move(starting_);
+    }
+
     void begin(request_waiter& op)
     {
         auto expected = request_waiter::stage::queued;
         if (!op.at.compare_exchange_strong(expected, request_waiter::stage::begun) || !multi_) {
-            op.decide(asio::error::operation_aborted,
+            done_.add(op, asio::error::operation_aborted,
                       http::response{}.error_text(curl_transfer::name(op.request) + ": cancelled"));
-            op.complete();
             return;
         }
         try {
             op.transfer = take_idle();
+            op.transfer->op = &op;
             op.transfer->prepare(std::move(op.request));
-            CURL* const easy = op.transfer->handle();
-            curl_easy_setopt(easy, CURLOPT_PRIVATE, &op);
-            curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, &on_close);
-            curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, this);
             active_.emplace(op.id, &op);
         } catch (const std::exception& e) {
-            op.decide(http::error::failed, http::response{}.error_text(e.what()));
-            op.complete();
+            op.transfer.reset();
+            done_.add(op, http::error::failed, http::response{}.error_text(e.what()));
             return;
         }
-        {
-            std::lock_guard lock{statistics_mutex_};
-            ++statistics_.requests;
-            statistics_.peak_in_flight =
-                std::max(statistics_.peak_in_flight, ++statistics_.in_flight);
-        }
+        ++statistics_.requests;
+        statistics_.peak_in_flight = std::max(statistics_.peak_in_flight, ++statistics_.in_flight);
         check(curl_multi_add_handle(multi_.get(), op.transfer->handle()));
-        go_on();
     }
 
     void cancel(std::uint64_t id)
@@ -226,38 +206,42 @@ private:
             return;
         request_waiter& op = *found->second;
         auto transfer = remove(op);
-        op.decide(asio::error::operation_aborted,
+        done_.add(op, asio::error::operation_aborted,
                   http::response{}.error_text(transfer->name() + ": cancelled"));
         put_idle(std::move(transfer));
-        op.complete();
         go_on();
     }
 
     void end()
     {
-        decided_waiters<request_waiter> aborted =
-            remove_all(asio::error::operation_aborted, "the client was destroyed");
+        remove_all(asio::error::operation_aborted, "the client was destroyed");
         shut();
-        aborted.complete();
+        go_on();
     }
 
     /// Takes all operations out of libcurl with one result.
-    decided_waiters<request_waiter> remove_all(std::error_code reason, const std::string& text)
+    void remove_all(std::error_code reason, const std::string& text)
     {
-        decided_waiters<request_waiter> removed;
         while (!active_.empty()) {
             request_waiter& op = *active_.begin()->second;
             remove(op);
-            removed.add(op, reason, http::response{}.error_text(text));
+            done_.add(op, reason, http::response{}.error_text(text));
         }
-        return removed;
     }
 
-    std::unique_ptr<curl_transfer> remove(request_waiter& op)
+    /// All operations there are.
+    decided_waiters<request_waiter> take_all() noexcept
+    {
+        intrusive_list<request_waiter> starting = take_starting();
+        done_.add_all(starting, std::error_code{}, http::response{});
+        remove_all({}, {});
+        return std::move(done_);
+    }
+
+    std::unique_ptr<waited_transfer> remove(request_waiter& op)
     {
         curl_multi_remove_handle(multi_.get(), op.transfer->handle());
         active_.erase(op.id);
-        std::lock_guard lock{statistics_mutex_};
         --statistics_.in_flight;
         return std::move(op.transfer);
     }
@@ -269,44 +253,50 @@ private:
         multi_.reset();
         if (watcher_)
             watcher_->forget_all();
-        deadline_.reset();
-        armed_until_.reset();
         if (timer_)
-            timer_->cancel();
+            timer_->stop();
     }
 
-    void on_ready(curl_socket_t socket, int events)
+    /// Bodies that are whole wait for the end of the turn. If they were all that are on their way,
+    /// their memory would be taken from the system and given back each time.
+    bool on_ready(curl_socket_t socket, int events) override
     {
         if (!multi_)
-            return;
+            return true;
         int running = 0;
         check(curl_multi_socket_action(multi_.get(), socket, events, &running));
-        go_on();
+        drain();
+        return done_bytes_ < 32 * 1024;
     }
 
-    void on_timer()
-    {
-        armed_until_.reset();
-        if (multi_)
-            go_on();
-    }
+    void on_pause() override { go_on(); }
 
-    /// To be called after every call into libcurl: gives it its time, hands out what is done,
+    /// To be called at the end of every turn: gives libcurl its time, hands out what is done,
     /// waits.
     void go_on()
     {
-        decided_waiters<request_waiter> done;
-        for (int turns = 0; deadline_ && *deadline_ <= clock::now() && turns < 16; ++turns) {
-            deadline_.reset();
-            int running = 0;
-            check(curl_multi_socket_action(multi_.get(), CURL_SOCKET_TIMEOUT, 0, &running));
+        if (multi_) {
+            for (int turns = 0; turns < 16 && timer_->take_due(); ++turns) {
+                int running = 0;
+                check(curl_multi_socket_action(multi_.get(), CURL_SOCKET_TIMEOUT, 0, &running));
+            }
+            drain();
+            if (!active_.empty())
+                wait_for_time();
+            watcher_->settle();
         }
-        drain(done);
-        arm();
-        done.complete();
+        publish();
+        done_bytes_ = 0;
+        done_.complete();
+        // While nothing is in flight nothing is waited for, so that the loop can end. But what is
+        // done now often makes for the next request, so the timer is left to one more turn.
+        if (active_.empty() && timer_->waiting()) {
+            std::lock_guard lock{starting_mutex_};
+            request_turn();
+        }
     }
 
-    void drain(decided_waiters<request_waiter>& done)
+    void drain()
     {
         int left = 0;
         while (const CURLMsg* message = curl_multi_info_read(multi_.get(), &left)) {
@@ -314,43 +304,36 @@ private:
                 continue;
             CURL* const easy = message->easy_handle;
             const CURLcode result = message->data.result;
-            request_waiter* op = nullptr;
-            curl_easy_getinfo(easy, CURLINFO_PRIVATE, &op);
+            waited_transfer* transfer = nullptr;
+            curl_easy_getinfo(easy, CURLINFO_PRIVATE, &transfer);
+            request_waiter& op = *transfer->op;
             std::error_code failed;
-            http::response response = op->transfer->take(result, failed);
+            http::response response = transfer->take(result, failed);
             long connections = 0;
             curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &connections);
-            put_idle(remove(*op));
-            {
-                std::lock_guard lock{statistics_mutex_};
-                statistics_.connections += static_cast<std::uint64_t>(connections);
-                statistics_.bytes += response.body().size();
-            }
-            done.add(*op, failed, std::move(response));
+            put_idle(remove(op));
+            statistics_.connections += static_cast<std::uint64_t>(connections);
+            statistics_.bytes += response.body().size();
+            done_bytes_ += response.body().size();
+            done_.add(op, failed, std::move(response));
         }
     }
 
-    /// Waits for libcurl's next deadline. A timer that fires too early costs less than setting it
-    /// anew each time libcurl changes its mind, so it is only ever set to an earlier time. While
-    /// nothing is in flight nothing is waited for, so that the loop can end.
-    void arm()
+    void publish()
     {
-        if (active_.empty() || !deadline_) {
-            if (active_.empty() && armed_until_) {
-                armed_until_.reset();
-                timer_->cancel();
-            }
-            return;
-        }
-        if (armed_until_ && *armed_until_ <= *deadline_)
-            return;
-        armed_until_ = deadline_;
-        timer_->expires_at(*deadline_);
-        timer_->async_wait([self = std::weak_ptr<curl_engine>{self()}](std::error_code failed) {
+        std::lock_guard lock{statistics_mutex_};
+        published_ = statistics_;
+    }
+
+    void wait_for_time()
+    {
+        timer_->wait([self = std::weak_ptr<curl_engine>{self()}](std::error_code failed) {
             if (failed)
                 return;
-            if (const auto alive = self.lock())
-                alive->on_timer();
+            if (const auto alive = self.lock()) {
+                alive->timer_->waited();
+                alive->go_on();
+            }
         });
     }
 
@@ -360,23 +343,33 @@ private:
     {
         if (result == CURLM_OK)
             return;
-        decided_waiters<request_waiter> failed =
-            remove_all(http::error::failed, curl_multi_strerror(result));
+        remove_all(http::error::failed, curl_multi_strerror(result));
         shut();
         open();
-        failed.complete();
     }
 
-    std::unique_ptr<curl_transfer> take_idle()
+    std::unique_ptr<waited_transfer> take_idle()
     {
         if (idle_.empty())
-            return std::make_unique<curl_transfer>(options_);
+            return make_transfer();
         auto transfer = std::move(idle_.back());
         idle_.pop_back();
         return transfer;
     }
 
-    void put_idle(std::unique_ptr<curl_transfer> transfer)
+    std::unique_ptr<waited_transfer> make_transfer()
+    {
+        auto transfer = std::make_unique<waited_transfer>(options_, *this);
+        CURL* const easy = transfer->handle();
+        curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer.get());
+        curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, &on_open);
+        curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, transfer.get());
+        curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, &on_close);
+        curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, this);
+        return transfer;
+    }
+
+    void put_idle(std::unique_ptr<waited_transfer> transfer)
     {
         if (idle_.size() < options_.max_idle_connections())
             idle_.push_back(std::move(transfer));
@@ -400,38 +393,55 @@ private:
 
     static int on_timeout(CURLM*, long milliseconds, void* self) noexcept
     {
-        auto& deadline = static_cast<curl_engine*>(self)->deadline_;
-        if (milliseconds < 0)
-            deadline.reset();
-        else
-            deadline = clock::now() + std::chrono::milliseconds{milliseconds};
+        auto& engine = *static_cast<curl_engine*>(self);
+        if (engine.timer_)
+            engine.timer_->wanted_in(milliseconds);
         return 0;
+    }
+
+    static curl_socket_t on_open(void* self, curlsocktype, curl_sockaddr* address) noexcept
+    {
+        auto& transfer = *static_cast<waited_transfer*>(self);
+        const curl_socket_t socket = transfer.open(*address);
+        auto& engine = transfer.engine;
+        if (socket == CURL_SOCKET_BAD || !engine.watcher_)
+            return socket;
+        try {
+            engine.watcher_->opened(socket);
+            return socket;
+        } catch (...) {
+            on_close(&engine, socket);
+            return CURL_SOCKET_BAD;
+        }
     }
 
     static int on_close(void* self, curl_socket_t socket) noexcept
     {
         auto& engine = *static_cast<curl_engine*>(self);
         if (engine.watcher_)
-            engine.watcher_->forget(socket);
+            engine.watcher_->closed(socket);
         return ::close(socket);
     }
 
     const executor_type executor_;
     const http::client_options options_;
     std::optional<asio::strand<asio::any_io_executor>> strand_;
-    std::optional<asio::steady_timer> timer_;
+    std::optional<curl_timer> timer_; // called while multi_ is cleaned up, like the next
     std::optional<socket_watcher> watcher_;
-    std::optional<clock::time_point> deadline_; // set by callbacks while multi_ is cleaned up, too
     std::unique_ptr<CURLM, multi_deleter> multi_;
     std::unordered_map<std::uint64_t, request_waiter*> active_;
-    std::vector<std::unique_ptr<curl_transfer>> idle_;
-    std::optional<clock::time_point> armed_until_;
-    std::atomic<std::uint64_t> last_id_{0};
-    mutable std::mutex statistics_mutex_;
+    std::vector<std::unique_ptr<waited_transfer>> idle_;
+    decided_waiters<request_waiter> done_; // what this turn hands out at its end
+    std::size_t done_bytes_ = 0;
     http::client_statistics statistics_;
+    std::atomic<std::uint64_t> last_id_{0};
+    std::mutex starting_mutex_;
+    intrusive_list<request_waiter> starting_; // handed over, and not taken by a turn yet
+    bool turn_requested_ = false;
+    mutable std::mutex statistics_mutex_;
+    http::client_statistics published_;
 };
 
-} // namespace detail
-} // namespace headgate
+} // namespace headgate::detail
 
 #endif

@@ -6,6 +6,7 @@
 #include <memory>
 #include <new>
 #include <stdexcept>
+#include <string>
 
 namespace headgate::detail {
 
@@ -15,6 +16,21 @@ inline void curl_init()
     static const CURLcode result = curl_global_init(CURL_GLOBAL_DEFAULT);
     if (result != CURLE_OK)
         throw std::runtime_error{curl_easy_strerror(result)};
+}
+
+/// The content encodings that libcurl can undo, as it names them in Accept-Encoding.
+inline std::string curl_encodings()
+{
+    const int features = curl_version_info(CURLVERSION_NOW)->features;
+    std::string result;
+    const auto add = [&](int feature, const char* names) {
+        if ((features & feature) != 0)
+            result += (result.empty() ? "" : ", ") + std::string{names};
+    };
+    add(CURL_VERSION_LIBZ, "deflate, gzip");
+    add(CURL_VERSION_BROTLI, "br");
+    add(CURL_VERSION_ZSTD, "zstd");
+    return result;
 }
 
 struct curl_deleter {

@@ -2,6 +2,7 @@
 #define HEADGATE_DETAIL_CURL_TRANSFER_HPP
 
 #include <headgate/detail/curl_handle.hpp>
+#include <headgate/detail/header_reader.hpp>
 #include <headgate/detail/public_address.hpp>
 #include <headgate/http/client_options.hpp>
 #include <headgate/http/error.hpp>
@@ -16,66 +17,86 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <cstdlib>
 #include <cstring>
 #include <optional>
 #include <stdexcept>
 #include <string>
-#include <string_view>
 #include <system_error>
 #include <utility>
 
 namespace headgate::detail {
 
 /// One request on its way: an easy handle and what libcurl reads from and writes to meanwhile.
-/// Reused for request after request, so that the handle and its buffers are.
+/// Reused for request after request. What is the same for all requests of a client is set once;
+/// what a request can ask for is set for each, or left as it is where that is what is wanted: it
+/// must be one or the other for every option, so that no request sees another's.
 class curl_transfer {
 public:
     explicit curl_transfer(const http::client_options& options)
         : options_{options}, easy_{make_curl_easy()}
     {
-    }
-    curl_transfer(const curl_transfer&) = delete;
-    curl_transfer& operator=(const curl_transfer&) = delete;
-
-    CURL* handle() const noexcept { return easy_.get(); }
-
-    void prepare(http::request&& request)
-    {
-        request_.emplace(std::move(request));
-        body_.clear();
-        header_bytes_ = 0;
-        refused_.reset();
-        sent_ = false;
-        error_[0] = '\0';
-        curl_easy_reset(easy_.get());
         set(CURLOPT_NOSIGNAL, 1L);
 #if LIBCURL_VERSION_NUM >= 0x075700
         // A request that ends while its host name is looked up does not wait for that: the thread
         // that does it cannot be stopped, and the event loop would stand still until it is done.
         set(CURLOPT_QUICK_EXIT, 1L);
 #endif
-        set(CURLOPT_CURLU, request_->url().native_handle());
         set(CURLOPT_PROTOCOLS_STR, "http,https");
+        set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
         set(CURLOPT_ERRORBUFFER, error_);
-        set(CURLOPT_PRIVATE, this);
         set(CURLOPT_ACCEPT_ENCODING, "");
-        set(CURLOPT_USERAGENT, options_.user_agent().c_str());
         set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(options_.connect_timeout().count()));
-        set(CURLOPT_TIMEOUT_MS,
-            static_cast<long>(request_->timeout().value_or(options_.timeout()).count()));
         set(CURLOPT_HEADERFUNCTION, &on_header);
         set(CURLOPT_HEADERDATA, this);
         set(CURLOPT_WRITEFUNCTION, &on_body);
         set(CURLOPT_WRITEDATA, this);
         set(CURLOPT_PREREQFUNCTION, &on_connected);
         set(CURLOPT_PREREQDATA, this);
-        if (request_->public_only()) {
-            set(CURLOPT_OPENSOCKETFUNCTION, &on_open);
-            set(CURLOPT_OPENSOCKETDATA, this);
+        // Beside the parsed URL, by which it goes, libcurl keeps a text, of which it makes another
+        // should it want to send a request again by itself. It must not, so the text leads nowhere:
+        // to put together the right one costs more than anything else that is done here.
+        set(CURLOPT_URL, "http://nowhere:none");
+        if (environment_names_proxy()) {
+            set(CURLOPT_USERAGENT, options_.user_agent().c_str()); // for what is said to the proxy
+        } else { // or libcurl asks the environment for each request
+            set(CURLOPT_PROXY, "");
+            set(CURLOPT_NOPROXY, "");
         }
+    }
+    curl_transfer(const curl_transfer&) = delete;
+    curl_transfer& operator=(const curl_transfer&) = delete;
+
+    CURL* handle() const noexcept
+    {
+        return easy_.get();
+    }
+
+    /// Takes a request. If that throws the transfer is of no use any more.
+    void prepare(http::request&& request)
+    {
+        const std::optional<http::request> before =
+            std::exchange(request_, std::optional<http::request>{std::move(request)});
+        body_.clear();
+        header_bytes_ = 0;
+        refused_.reset();
+        sent_ = false;
+        error_[0] = '\0';
+        set(CURLOPT_CURLU, request_->url().native_handle());
+        prepare_timeout();
         prepare_tls();
-        prepare_method();
-        prepare_headers();
+        prepare_method(before);
+        prepare_headers(before);
+    }
+
+    /// Makes the socket for a connection, unless it would go where it may not: CURL_SOCKET_BAD.
+    curl_socket_t open(const curl_sockaddr& address) noexcept
+    {
+        if (request_->public_only() && !is_public(address)) {
+            refused_ = http::error::private_address;
+            return CURL_SOCKET_BAD;
+        }
+        return ::socket(address.family, address.socktype | SOCK_CLOEXEC, address.protocol);
     }
 
     /// What came of it.
@@ -87,7 +108,7 @@ public:
         curl_easy_getinfo(easy_.get(), CURLINFO_HTTP_VERSION, &version);
         curl_off_t elapsed = 0;
         curl_easy_getinfo(easy_.get(), CURLINFO_TOTAL_TIME_T, &elapsed);
-        http::response response{static_cast<int>(status), take_headers(), std::move(body_)};
+        http::response response{static_cast<int>(status), fields_.take(), std::move(body_)};
         body_ = {};
         response.http_version(number_of(version)).elapsed(std::chrono::microseconds{elapsed});
         const char* address = nullptr;
@@ -95,6 +116,8 @@ public:
         response.remote_address(address ? address : "");
         failed = {};
         if (result != CURLE_OK) {
+            if (result == CURLE_URL_MALFORMAT && sent_ && !refused_)
+                refused_ = http::error::connection_lost; // it wanted to send again
             // That is what libcurl 7.88 says of a header field that is too long for it.
             if (result == CURLE_OUT_OF_MEMORY && body_.empty() && sent_)
                 refused_ = http::error::headers_too_large;
@@ -122,41 +145,65 @@ private:
             throw std::runtime_error{name() + ": " + curl_easy_strerror(failed)};
     }
 
+    /// Whether libcurl would use a proxy for some URL though nobody has told it to.
+    static bool environment_names_proxy() noexcept
+    {
+        const auto named = [](const char* name) {
+            const char* const value = std::getenv(name);
+            return value && *value != '\0';
+        };
+        return named("http_proxy") || named("https_proxy") || named("HTTPS_PROXY") ||
+               named("all_proxy") || named("ALL_PROXY");
+    }
+
+    void prepare_timeout()
+    {
+        const auto longest = request_->timeout().value_or(options_.timeout());
+        if (std::exchange(timeout_, longest) != longest)
+            set(CURLOPT_TIMEOUT_MS, static_cast<long>(longest.count()));
+    }
+
     void prepare_tls()
     {
-        set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
-        if (request_->url().scheme() != "https")
+        const bool secure = request_->url().scheme() == "https";
+        if (std::exchange(secure_, secure) == secure)
             return;
         // One connection that speaks HTTP/2 carries many requests: wait for it rather than open
         // one for each.
-        set(CURLOPT_PIPEWAIT, 1L);
+        set(CURLOPT_PIPEWAIT, secure ? 1L : 0L);
+        if (!secure || std::exchange(tls_set_, true))
+            return;
         set(CURLOPT_SSL_VERIFYPEER, options_.verify_tls() ? 1L : 0L);
         set(CURLOPT_SSL_VERIFYHOST, options_.verify_tls() ? 2L : 0L);
         if (!options_.ca_file().empty())
             set(CURLOPT_CAINFO, options_.ca_file().c_str());
     }
 
-    void prepare_method()
+    void prepare_method(const std::optional<http::request>& before)
     {
         const std::string& method = request_->method();
-        if (request_->body() && method == "HEAD")
+        const auto& body = request_->body();
+        if (body && method == "HEAD")
             throw std::invalid_argument{name() + ": a HEAD request with a body cannot be sent"};
-        if (request_->body()) {
-            set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request_->body()->size()));
-            set(CURLOPT_POSTFIELDS, request_->body()->data());
-        } else if (method == "HEAD") {
-            set(CURLOPT_NOBODY, 1L);
-        }
-        if (method != (request_->body() ? "POST" : "GET") && method != "HEAD")
-            set(CURLOPT_CUSTOMREQUEST, method.c_str());
+        if (before && !before->body() && !body && before->method() == method)
+            return;
+        // In this order: each of them makes a method of its own the one that is sent.
+        set(CURLOPT_POSTFIELDSIZE_LARGE, body ? static_cast<curl_off_t>(body->size()) : -1);
+        set(CURLOPT_POSTFIELDS, body ? body->data() : nullptr);
+        if (!body)
+            set(CURLOPT_HTTPGET, 1L);
+        set(CURLOPT_NOBODY, method == "HEAD" ? 1L : 0L);
+        const bool usual = method == (body ? "POST" : "GET") || method == "HEAD";
+        set(CURLOPT_CUSTOMREQUEST, usual ? nullptr : method.c_str());
     }
 
-    void prepare_headers()
+    void prepare_headers(const std::optional<http::request>& before)
     {
+        if (before && before->headers() == request_->headers() &&
+            before->body().has_value() == request_->body().has_value())
+            return;
         lines_.clear();
-        bool typed = false;
         for (const auto& [key, value] : request_->headers()) {
-            typed = typed || curl_strequal(key.c_str(), "Content-Type");
             // libcurl sends a field without a value only if it is told so.
             const bool blank = value.find_first_not_of(" \t") == std::string::npos;
             lines_.add((blank ? key + ';' : key + ": " + value).c_str());
@@ -164,24 +211,33 @@ private:
         if (request_->body()) {
             // Neither the wait for "100 Continue" nor the form type that libcurl would add.
             lines_.add("Expect:");
-            if (!typed)
+            if (!has_header("Content-Type"))
                 lines_.add("Content-Type:");
         }
+        // libcurl would write the same lines, but put them together anew for each request.
+        if (!has_header("User-Agent") && !options_.user_agent().empty())
+            lines_.add(("User-Agent: " + options_.user_agent()).c_str());
+        if (static const std::string known = curl_encodings();
+            !has_header("Accept-Encoding") && !known.empty())
+            lines_.add(("Accept-Encoding: " + known).c_str());
         set(CURLOPT_HTTPHEADER, lines_.get());
     }
 
-    /// Makes the socket for a connection, unless it would go where it may not.
-    static curl_socket_t on_open(void* self, curlsocktype, curl_sockaddr* address) noexcept
+    bool has_header(const char* name) const
+    {
+        const auto& all = request_->headers();
+        return std::any_of(all.begin(), all.end(), [&](const auto& field) {
+            return curl_strequal(field.first.c_str(), name) != 0;
+        });
+    }
+
+    static bool is_public(const curl_sockaddr& address) noexcept
     {
         try {
-            const asio::ip::tcp::endpoint target = endpoint_of(*address);
-            if (is_public(target.address()))
-                return ::socket(address->family, address->socktype | SOCK_CLOEXEC,
-                                address->protocol);
+            return detail::is_public(endpoint_of(address).address());
         } catch (...) { // an address of another family is not public either
+            return false;
         }
-        static_cast<curl_transfer*>(self)->refused_ = http::error::private_address;
-        return CURL_SOCKET_BAD;
     }
 
     static asio::ip::tcp::endpoint endpoint_of(const curl_sockaddr& address)
@@ -201,7 +257,8 @@ private:
     static int on_connected(void* self, char* address, char*, int, int) noexcept
     {
         auto& transfer = *static_cast<curl_transfer*>(self);
-        if (transfer.request_->public_only() && !(address && is_public(std::string{address})))
+        if (transfer.request_->public_only() &&
+            !(address && detail::is_public(std::string{address})))
             transfer.refused_ = http::error::private_address;
         else if (std::exchange(transfer.sent_, true))
             transfer.refused_ = http::error::connection_lost;
@@ -210,15 +267,22 @@ private:
         return CURL_PREREQFUNC_ABORT;
     }
 
-    static std::size_t on_header(char*, std::size_t size, std::size_t count, void* self) noexcept
+    static std::size_t on_header(char* data, std::size_t size, std::size_t count,
+                                 void* self) noexcept
     {
         auto& transfer = *static_cast<curl_transfer*>(self);
-        transfer.header_bytes_ += size * count;
+        const std::size_t bytes = size * count;
+        transfer.header_bytes_ += bytes;
         if (transfer.header_bytes_ > transfer.options_.max_header_bytes()) {
             transfer.refused_ = http::error::headers_too_large;
             return 0;
         }
-        return size * count;
+        try {
+            transfer.fields_.line({data, bytes});
+            return bytes;
+        } catch (...) {
+            return 0;
+        }
     }
 
     static std::size_t on_body(char* data, std::size_t size, std::size_t count, void* self) noexcept
@@ -230,6 +294,8 @@ private:
             return bytes == 0 ? 1 : 0;
         }
         try {
+            if (transfer.body_.empty())
+                transfer.expect_body(bytes);
             transfer.body_.append(data, bytes);
             return bytes;
         } catch (...) {
@@ -237,17 +303,17 @@ private:
         }
     }
 
-    http::response::fields take_headers() const
+    /// Makes room for a body of which the first bytes have come. Its length is only what the server
+    /// says, so it is believed up to a limit.
+    void expect_body(std::size_t first)
     {
-        http::response::fields result;
-        curl_header* each = nullptr;
-        while ((each = curl_easy_nextheader(easy_.get(), CURLH_HEADER, -1, each))) {
-            std::string_view value{each->value};
-            if (value.ends_with('\r')) // libcurl 7.88 leaves it there if nothing else is
-                value.remove_suffix(1);
-            result.emplace_back(each->name, value);
-        }
-        return result;
+        fields_.body();
+        curl_off_t length = -1;
+        curl_easy_getinfo(easy_.get(), CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+        constexpr curl_off_t believed = 1 << 20;
+        const auto expected = static_cast<std::size_t>(std::clamp<curl_off_t>(length, 0, believed));
+        if (expected > first)
+            body_.reserve(std::min(expected, options_.max_body_bytes()));
     }
 
     static int number_of(long version) noexcept
@@ -320,7 +386,11 @@ private:
     const http::client_options& options_;
     curl_easy easy_;
     std::optional<http::request> request_;
+    std::optional<std::chrono::milliseconds> timeout_; // as it is set, like the next two
+    std::optional<bool> secure_;
+    bool tls_set_ = false;
     curl_lines lines_;
+    header_reader fields_;
     std::string body_;
     std::size_t header_bytes_ = 0;
     std::optional<http::error> refused_;

@@ -1,0 +1,52 @@
+#ifndef HEADGATE_DETAIL_REQUEST_WAITER_HPP
+#define HEADGATE_DETAIL_REQUEST_WAITER_HPP
+
+#include <headgate/detail/curl_transfer.hpp>
+#include <headgate/detail/waiter.hpp>
+#include <headgate/http/client_options.hpp>
+#include <headgate/http/request.hpp>
+#include <headgate/http/response.hpp>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <system_error>
+#include <utility>
+
+namespace headgate::detail {
+
+class curl_engine;
+class request_waiter;
+
+/// A transfer that knows whose it is and who waits for it.
+class waited_transfer : public curl_transfer {
+public:
+    waited_transfer(const http::client_options& options, curl_engine& its)
+        : curl_transfer{options}, engine{its}
+    {
+    }
+
+    curl_engine& engine;
+    request_waiter* op = nullptr;
+};
+
+/// Who waits for the answer to a request.
+class request_waiter : public waiter<std::error_code, http::response> {
+public:
+    enum class stage { queued, begun, cancelled };
+
+    explicit request_waiter(http::request&& what) : request{std::move(what)} {}
+
+    http::request request;
+    std::uint64_t id = 0;
+    /// Moves on from `queued` once: to whichever comes first, the strand or the cancellation.
+    std::atomic<stage> at{stage::queued};
+    std::unique_ptr<waited_transfer> transfer;
+
+protected:
+    ~request_waiter() = default;
+};
+
+} // namespace headgate::detail
+
+#endif

@@ -91,6 +91,11 @@ TEST_CASE("TLS is verified, HTTP/2 carries many requests on one connection")
         CHECK(first.status() == 200);
         CHECK(first.http_version() == 20);
         CHECK(first.body() == nginx.text);
+        auto plain = co_await nginx.get(client, nginx.plain()); // with the same handle
+        CHECK(plain.http_version() == 11);
+        auto again = co_await nginx.get(client, nginx.tls());
+        CHECK(again.http_version() == 20);
+        CHECK(again.body() == nginx.text);
         http::request request{nginx.tls()};
         auto refused =
             co_await wary.async_send(request, headgate::detail::as_tuple(asio::use_awaitable));
@@ -107,7 +112,7 @@ TEST_CASE("TLS is verified, HTTP/2 carries many requests on one connection")
     context.restart();
     context.run();
     CHECK(good == 50);
-    CHECK(client.statistics().connections == 1);
+    CHECK(client.statistics().connections == 2);
 
     http::client_options careless;
     careless.insecure_skip_tls_verification();

@@ -1,0 +1,244 @@
+// What a client uses again - handles, connections, the system's lists - and what that must not
+// show.
+#include <headgate/http/client.hpp>
+#include <headgate/testing/loopback_server.hpp>
+
+#include "support/run.hpp"
+
+#include <asio/detached.hpp>
+#include <asio/steady_timer.hpp>
+
+#include <dlfcn.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+using namespace std::chrono_literals;
+namespace http = headgate::http;
+using headgate::testing::loopback_request;
+using headgate::testing::loopback_response;
+using headgate::testing::loopback_server;
+
+namespace {
+
+struct system_calls {
+    int epoll_ctl = 0;
+    int epoll_wait = 0;
+    int timerfd_settime = 0;
+    int curl_multi_socket_action = 0;
+};
+
+thread_local system_calls made;
+
+template <class Function>
+Function* original(const char* name)
+{
+    return reinterpret_cast<Function*>(dlsym(RTLD_NEXT, name));
+}
+
+} // namespace
+
+extern "C" int epoll_ctl(int epoll, int what, int socket, epoll_event* event) noexcept
+{
+    static const auto real = original<int(int, int, int, epoll_event*)>("epoll_ctl");
+    ++made.epoll_ctl;
+    return real(epoll, what, socket, event);
+}
+
+extern "C" int epoll_wait(int epoll, epoll_event* events, int most, int timeout)
+{
+    static const auto real = original<int(int, epoll_event*, int, int)>("epoll_wait");
+    ++made.epoll_wait;
+    return real(epoll, events, most, timeout);
+}
+
+extern "C" int timerfd_settime(int timer, int flags, const itimerspec* to, itimerspec* was) noexcept
+{
+    using function = int(int, int, const itimerspec*, itimerspec*);
+    static const auto real = original<function>("timerfd_settime");
+    ++made.timerfd_settime;
+    return real(timer, flags, to, was);
+}
+
+extern "C" CURLMcode curl_multi_socket_action(CURLM* multi, curl_socket_t socket, int events,
+                                              int* running)
+{
+    using function = CURLMcode(CURLM*, curl_socket_t, int, int*);
+    static const auto real = original<function>("curl_multi_socket_action");
+    ++made.curl_multi_socket_action;
+    return real(multi, socket, events, running);
+}
+
+namespace {
+
+using answers = asio::awaitable<loopback_response>;
+
+answers hang()
+{
+    asio::steady_timer never{co_await asio::this_coro::executor, 1h};
+    co_await never.async_wait(asio::use_awaitable);
+    co_return loopback_response{200};
+}
+
+/// Answers with everything that the request consists of.
+answers mirror(loopback_request request)
+{
+    if (request.target == "/hang")
+        co_return co_await hang();
+    std::string all = request.method + ' ' + request.target + '\n';
+    for (const auto& [name, value] : request.headers)
+        all += name + ": " + value + '\n';
+    co_return loopback_response{200, all + '\n' + request.body};
+}
+
+std::string with_credentials(std::string url, const std::string& credentials)
+{
+    return url.insert(7, credentials + '@');
+}
+
+} // namespace
+
+TEST_CASE("no request shows in the next one that goes over the same handle")
+{
+    asio::io_context context;
+    loopback_server server{context.get_executor(), mirror};
+    const std::string url = server.url("/page?a=b");
+    std::vector<http::request> kinds;
+    const auto add = [&](const std::string& target) -> http::request& {
+        return kinds.emplace_back(target);
+    };
+    add(url);
+    add(server.url("/another"));
+    add(url).method("HEAD");
+    add(url).method("DELETE");
+    add(url).method("OPTIONS");
+    add(url).method("POST").body("a body", "text/plain");
+    add(url).method("POST").body("another, which is longer");
+    add(url).method("POST").body("");
+    add(url).method("POST");
+    add(url).method("PUT").body("put", "text/plain");
+    add(url).body("with GET");
+    add(url).header("X-One", "1").header("X-Blank", "");
+    add(url).header("X-One", "2");
+    add(url).header("User-Agent", "mine");
+    add(url).header("user-agent", "").header("Accept-Encoding", "identity").header("Accept", "a/b");
+    add(url).header("Host", "elsewhere");
+    add(with_credentials(url, "user:secret"));
+    add(with_credentials(url, "other"));
+    add(url).timeout(1h);
+    // These end in other ways.
+    add(server.url("/hang")).timeout(10ms);
+    add(url).public_only(true);
+    add(url).method("HEAD").body("no such request");
+    add("http://127.0.0.1:1/");
+
+    int pairs = 0;
+    auto compare = [&]() -> asio::awaitable<void> {
+        const auto text = [&](http::client& client,
+                              const http::request& what) -> asio::awaitable<std::string> {
+            auto got =
+                co_await client.async_send(what, headgate::detail::as_tuple(asio::use_awaitable));
+            const http::response& answer = std::get<1>(got);
+            std::string all = std::to_string(answer.status()) + ' ' + std::get<0>(got).message();
+            for (const auto& [name, value] : answer.headers())
+                all += '\n' + name + ": " + value;
+            co_return all + "\n\n" + answer.body();
+        };
+        std::vector<std::string> expected;
+        for (const http::request& each : kinds) {
+            http::client fresh{context};
+            expected.push_back(co_await text(fresh, each));
+        }
+        http::client reused{context};
+        for (const http::request& first : kinds)
+            for (std::size_t second = 0; second < kinds.size(); ++second) {
+                co_await text(reused, first);
+                const std::string got = co_await text(reused, kinds[second]);
+                CHECK(got == expected[second]);
+                ++pairs;
+            }
+    };
+    asio::co_spawn(context, compare, [&](std::exception_ptr failure) {
+        context.stop();
+        support::rethrow(failure);
+    });
+    context.run();
+    CHECK(pairs == static_cast<int>(kinds.size() * kinds.size()));
+}
+
+TEST_CASE("a full loop of requests asks the system hardly anything")
+{
+    asio::io_context context;
+    const std::string body(10'000, 'x');
+    loopback_server server{context.get_executor(), [&](loopback_request) -> answers {
+                               co_return loopback_response{200, body};
+                           }};
+    http::client client{context};
+    const http::request what{server.url()};
+    int left = 4000;
+    int good = 0;
+    std::optional<system_calls> from;
+    std::function<void()> next = [&] {
+        if (left == 3000)
+            from = made; // all connections have been made
+        if (left-- <= 0)
+            return;
+        client.async_send(what, [&](std::error_code failed, http::response answer) {
+            good += !failed && answer.body() == body;
+            if (good == 4000)
+                context.stop();
+            next();
+        });
+    };
+    for (int i = 0; i < 64; ++i)
+        next();
+    context.run();
+    CHECK(good == 4000);
+    REQUIRE(from);
+    CHECK(made.epoll_ctl - from->epoll_ctl + made.timerfd_settime - from->timerfd_settime < 300);
+    CHECK(client.statistics().connections == 64);
+    CHECK(client.statistics().peak_in_flight == 64);
+    CHECK(client.statistics().bytes == 4000 * body.size());
+}
+
+TEST_CASE("idle connections that the server closes cost nothing")
+{
+    asio::io_context context, elsewhere;
+    loopback_server busy{context.get_executor(), mirror};
+    auto closing = std::make_unique<loopback_server>(elsewhere.get_executor(), mirror);
+    http::client client{context};
+    const int connections = 4;
+    int answered = 0;
+    bool hanging = false;
+    for (int i = 0; i < connections; ++i)
+        client.async_send(http::request{closing->url()}, [&](std::error_code failed, auto) {
+            CHECK_FALSE(failed);
+            ++answered;
+        });
+    asio::cancellation_signal stop;
+    client.async_send(
+        http::request{busy.url("/hang")},
+        asio::bind_cancellation_slot(stop.slot(), [&](std::error_code, auto) { hanging = false; }));
+    hanging = true;
+    while (answered < connections || busy.in_flight() == 0) {
+        elsewhere.poll();
+        context.poll();
+    }
+    context.run_for(1ms);
+    closing.reset();
+    elsewhere.restart();
+    elsewhere.poll(); // the connections are closed here
+    const system_calls before = made;
+    context.run_for(20ms);
+    CHECK(made.curl_multi_socket_action - before.curl_multi_socket_action <= connections);
+    CHECK(made.epoll_ctl - before.epoll_ctl <= connections + 3);
+    CHECK(made.epoll_wait - before.epoll_wait <= connections + 6);
+    CHECK(hanging);
+    CHECK(client.statistics().in_flight == 1);
+}

@@ -172,6 +172,35 @@ TEST_CASE("no request shows in the next one that goes over the same handle")
     CHECK(pairs == static_cast<int>(kinds.size() * kinds.size()));
 }
 
+TEST_CASE("a request that is lost with its connection is not sent again")
+{
+    asio::io_context context;
+    loopback_server server{context.get_executor(), [](loopback_request request) -> answers {
+                               if (request.target == "/lost")
+                                   co_return loopback_response::raw("");
+                               co_return co_await mirror(std::move(request));
+                           }};
+    http::client client{context};
+    auto coroutine = [&]() -> asio::awaitable<void> {
+        for (int i = 0; i < 2; ++i) {
+            http::request first{server.url("/first")}, lost{server.url("/lost")};
+            auto before = co_await client.send(std::move(first));
+            CHECK(before.body().find("GET /first\n") == 0);
+            auto got = co_await client.async_send(std::move(lost),
+                                                  headgate::detail::as_tuple(asio::use_awaitable));
+            CHECK(std::get<0>(got) == http::error::connection_lost);
+            CHECK(std::get<1>(got).error_text().find("/lost: the connection was lost") !=
+                  std::string::npos);
+        }
+        CHECK(server.requests() == 4);
+    };
+    asio::co_spawn(context, coroutine, [&](std::exception_ptr failure) {
+        context.stop();
+        support::rethrow(failure);
+    });
+    context.run();
+}
+
 TEST_CASE("a full loop of requests asks the system hardly anything")
 {
     asio::io_context context;

@@ -253,8 +253,10 @@ private:
         multi_.reset();
         if (watcher_)
             watcher_->forget_all();
-        if (timer_)
+        if (timer_) {
+            timer_->wanted_in(-1);
             timer_->stop();
+        }
     }
 
     /// Bodies that are whole wait for the end of the turn. If they were all that are on their way,

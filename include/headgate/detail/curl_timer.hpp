@@ -55,9 +55,9 @@ public:
     /// To be called first when the wait has ended by itself.
     void waited() noexcept { waited_for_.reset(); }
 
+    /// Ends the wait. The time is still wanted.
     void stop()
     {
-        wanted_.reset();
         if (waited_for_)
             timer_.cancel();
         waited_for_.reset();

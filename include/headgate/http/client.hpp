@@ -26,8 +26,9 @@ namespace headgate::http {
 ///
 /// HTTP/1.1 with keep-alive, HTTP/2 where TLS offers it, every content encoding libcurl was built
 /// with. Certificates are verified. Only http and https are spoken; redirects are answers like any
-/// other and not followed. Bodies and header fields are limited in size, counted as they arrive
-/// and after decompression. As many requests at once as there are; whoever wants fewer waits
+/// other and not followed. A proxy that the environment names is used (http_proxy and its kin, to
+/// be set before the first request). Bodies and header fields are limited in size, counted as they
+/// arrive and after decompression. As many requests at once as there are; whoever wants fewer waits
 /// before.
 ///
 /// @par Thread safety

@@ -152,7 +152,7 @@ TEST_CASE("JSON without bounds is an error with a name, and leaves the other pag
     its.script({page(R"({"results":[{"id":1}],"next":"a"})"), page(deep)});
     const auto outcome = its.run(paging::cursor{list()});
     CHECK(outcome.code() == outcome_code::bound_exceeded);
-    CHECK(outcome.reason() == "page at page 2: the body is JSON nested more than 512 deep");
+    CHECK(outcome.reason() == "page 2: the body is JSON nested more than 512 deep");
     CHECK(its.got.size() == 1);
     CHECK(its.asked.size() == 2); // it would be the same again
     job cursor;

@@ -31,6 +31,14 @@ public:
     virtual position next() = 0;
     virtual http::request request(const position& where) const = 0;
     virtual std::string describe(const position& where) const = 0;
+
+    /// The same for the beginning of a message: "page at offset 200: ".
+    std::string title(const position& where) const
+    {
+        const std::string name = describe(where);
+        return (name.starts_with("page ") ? "" : "page at ") + name + ": ";
+    }
+
     virtual paging::kept received(const position& where, const paging::page_content& content) = 0;
     virtual std::optional<paging::page_end> end() const = 0;
 

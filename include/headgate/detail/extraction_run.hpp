@@ -49,6 +49,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <system_error>
@@ -559,7 +560,11 @@ private:
         return plan_.pager().describe(what.where);
     }
 
-    std::string name(const task& what) const { return "page at " + name_of(what) + ": "; }
+    std::string name(const task& what) const
+    {
+        std::lock_guard lock{mutex_};
+        return plan_.pager().title(what.where);
+    }
 
     [[noreturn]] void stop(outcome_code code, std::string reason)
     {
@@ -582,8 +587,9 @@ private:
 
     void stalled()
     {
-        const std::chrono::duration<double> longest = *options_.stall_after();
-        note(outcome_code::stalled, "no page came for " + std::to_string(longest.count()) + " s");
+        std::ostringstream seconds;
+        seconds << std::chrono::duration<double>{*options_.stall_after()}.count();
+        note(outcome_code::stalled, "no page came for " + seconds.str() + " s");
         pool_.cancel();
     }
 

@@ -8,9 +8,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <utility>
 
@@ -66,19 +68,19 @@ public:
     }
 
     /// Takes in what became of a task, and hands those whose turn it is to `deliver`.
-    /// @throws what `deliver` and the pager throw
+    /// @throws std::runtime_error that names the page, for what `deliver` and the pager throw
     template <class Deliver>
     void finish(task&& what, Page&& page, Deliver deliver)
     {
         --out_;
         if (!ordered_) {
-            deliver(what, std::move(page));
+            named(what, [&] { deliver(what, std::move(page)); });
             return;
         }
         const std::uint64_t number = what.index;
         order_.add(number, {std::move(what), std::move(page)});
         while (auto next = order_.next())
-            join(next->first, std::move(next->second), deliver);
+            named(next->first, [&] { join(next->first, std::move(next->second), deliver); });
     }
 
     /// Takes back a task that was not wanted. The pager may plan its page again, in the same place.
@@ -90,6 +92,16 @@ public:
     }
 
 private:
+    template <class Function>
+    void named(const task& what, Function function) const
+    {
+        try {
+            function();
+        } catch (const std::exception& e) {
+            throw std::runtime_error{pager_->title(what.where) + e.what()};
+        }
+    }
+
     bool is_idle() const noexcept { return out_ == 0; }
 
     std::uint64_t take_index()

@@ -99,6 +99,17 @@ inline std::optional<double> first_number(const response& answer,
     return std::nullopt;
 }
 
+/// Whether anything may be said of a limit. Most answers say nothing, and a date is dear to read.
+inline bool has_rate_fields(const response& answer)
+{
+    return std::any_of(answer.headers().begin(), answer.headers().end(), [](const auto& field) {
+        const auto begins = [&](std::string_view with) {
+            return curl_strnequal(field.first.c_str(), with.data(), with.size());
+        };
+        return begins("RateLimit") || begins("X-Rate") || begins("X-Shopify-Shop");
+    });
+}
+
 /// Of several hints the one with the least left counts, and of those the one that lasts longest.
 inline void tighten(rate_hint& all, const rate_hint& one)
 {
@@ -124,6 +135,8 @@ inline void tighten(rate_hint& all, const rate_hint& one)
 /// Date. Of several the tightest counts; what is malformed is ignored.
 inline rate_hint read_rate_hint(const response& answer)
 {
+    if (!field::has_rate_fields(answer))
+        return {};
     const auto date = answer.header("Date");
     const auto sent = date ? field::parse_http_date(field::trim(*date)) : std::nullopt;
     const std::time_t now = sent.value_or(std::time(nullptr));

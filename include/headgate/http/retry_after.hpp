@@ -68,6 +68,9 @@ inline std::optional<double> parse_wait(std::string_view text, std::time_t now)
 /// year.
 inline std::optional<std::chrono::nanoseconds> retry_after(const response& answer)
 {
+    const auto fields = answer.headers("Retry-After");
+    if (fields.empty())
+        return std::nullopt; // the usual case: a date is dear to read
     const auto date = answer.header("Date");
     const auto sent = date ? field::parse_http_date(field::trim(*date)) : std::nullopt;
     const std::time_t now = sent.value_or(std::time(nullptr));
@@ -77,7 +80,7 @@ inline std::optional<std::chrono::nanoseconds> retry_after(const response& answe
             longest = std::max(longest.value_or(0), *seconds);
         return seconds.has_value();
     };
-    for (std::string_view field : answer.headers("Retry-After")) {
+    for (std::string_view field : fields) {
         field = field::trim(field);
         if (consider(field::parse_wait(field, now)))
             continue;

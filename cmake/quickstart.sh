@@ -2,6 +2,7 @@
 # On a machine with nothing but Debian and this checkout:
 #   cmake/quickstart.sh demo   builds headgate and does its main job against an API on loopback
 #   cmake/quickstart.sh test   builds headgate and passes its tests, also under the sanitizers
+#   cmake/quickstart.sh bench  measures headgate and its peers; what follows goes to benchmarks/run.py
 # Debian packages that are missing are installed first.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -10,6 +11,10 @@ build_packages=(cmake ninja-build g++ libasio-dev libcurl4-openssl-dev nlohmann-
                 libsimdjson-dev libcli11-dev)
 test_packages=(catch2 clang-19 libclang-rt-19-dev ccache python3-django
                haproxy python3-djangorestframework nginx-light openssl)
+bench_packages=(libbenchmark-dev nginx-light python3)
+# What a peer or a part of the report needs; without it the table says what is not there.
+bench_extras=(golang-go golang-golang-x-time-dev nodejs python3-aiohttp python3-uvloop gnuplot-nox
+              strace)
 
 install_missing() {
     local missing=()
@@ -64,8 +69,20 @@ test)
     echo "== fuzz"
     ctest --preset fuzz --parallel "$(nproc)"
     ;;
+bench)
+    install_missing "${build_packages[@]}" "${bench_packages[@]}"
+    # Some packages of Node.js bring npm with them and cannot be installed beside Debian's.
+    command -v npm >/dev/null || bench_extras+=(npm)
+    if ! install_missing "${bench_extras[@]}"; then
+        for package in "${bench_extras[@]}"; do
+            install_missing "$package" || echo "Without $package" >&2
+        done
+    fi
+    build bench
+    benchmarks/run.py "${@:2}"
+    ;;
 *)
-    echo "usage: cmake/quickstart.sh demo|test" >&2
+    echo "usage: cmake/quickstart.sh demo|test|bench [--quick]" >&2
     exit 2
     ;;
 esac

@@ -1,0 +1,198 @@
+"""The results as tables in Markdown and as plots."""
+
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+PLOTS = Path(__file__).parent.parent / "plots"
+
+JOBS = {
+    "fetch": "fetch: each body whole in a string",
+    "parse": "fetch and parse: JSON values of each body",
+    "ndjson": "fetch, parse and write: each record a line of JSON",
+}
+
+
+def _number(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _spread(values: dict[str, float]) -> str:
+    low, high = _number(values["min"]), _number(values["max"])
+    return f"{_number(values['median'])} [{low}..{high}]"
+
+
+def _table(header: list[str], rows: list[list[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+
+
+def _job(job: dict) -> str:
+    baseline = job["baseline"]
+    header = ["program", "CPU µs a page", f"ratio to {baseline}", "pages/s", "peak RSS MiB"]
+    traced = any("calls" in row for row in job["rows"])
+    if traced:
+        header += ["system calls a page", "of them epoll_ctl and timerfd_settime"]
+    lines = []
+    for row in job["rows"]:
+        line = [
+            row["program"],
+            _spread(row["cpu_us_per_page"]),
+            _spread(row["ratio"]),
+            _number(row["pages_per_second"]["median"]),
+            _number(row["peak_rss_mib"]["median"]),
+        ]
+        if traced:
+            calls = row.get("calls", {})
+            setting = sum(calls.get(name, 0) for name in ("epoll_ctl", "timerfd_settime"))
+            line += [f"{sum(calls.values()):.2f}", f"{setting:.2f}"] if calls else ["", ""]
+        lines.append(line)
+    pages = job["rows"][0]["pages"]
+    title = f"### {JOBS[job['job']]}; {job['in_flight']} in flight, {pages} pages\n\n"
+    fewer = [row for row in job["rows"] if row["pages"] != pages]
+    notes = "".join(f"\n{row['program']}: {row['pages']} pages only.\n" for row in fewer)
+    return title + _table(header, lines) + notes
+
+
+def _growth(growth: dict) -> str:
+    parts = []
+    for axis, title in GROWTH.items():
+        header = [title, "program", "CPU µs a page", "peak RSS MiB"]
+        by_record = axis == "records"
+        if by_record:
+            header.append("CPU µs a record")
+        lines = []
+        for row in growth[axis]:
+            line = [
+                str(row["value"]),
+                row["program"],
+                _spread(row["cpu_us_per_page"]),
+                _spread(row["peak_rss_mib"]),
+            ]
+            if by_record:
+                line.append(_number(row["cpu_us_per_page"]["median"] / row["value"]))
+            lines.append(line)
+        parts.append(f"### {title}\n\n" + _table(header, lines))
+    return "\n".join(parts)
+
+
+GROWTH = {
+    "pages": "pages (fetch, 16 in flight)",
+    "in_flight": "requests in flight (fetch)",
+    "records": "records a page (ndjson, 4 in flight)",
+}
+
+
+def _pieces(pieces: list[dict]) -> str:
+    lines = [
+        [row["piece"], row["benchmark"], _spread(row["cpu_ns"]), _number(row["real_ns"]["median"])]
+        for row in pieces
+    ]
+    return _table(["header", "benchmark", "CPU ns", "time ns"], lines)
+
+
+def _utilisation(rows: list[dict]) -> str:
+    lines = [
+        [
+            f"{row['latency_seconds']:g} s",
+            row["strategy"],
+            f"{row['used'] * 100:.1f} %",
+            str(row["refused"]),
+            str(row["most_in_window"]),
+            str(row["peak_in_flight"]),
+        ]
+        for row in rows
+    ]
+    header = ["latency", "strategy", "quota used", "429s", "most in a window", "in flight"]
+    return _table(header, lines)
+
+
+def tables(results: dict) -> str:
+    machine, settings = results["machine"], results["settings"]
+    packages = ", ".join(f"{name} {version}" for name, version in machine["packages"].items())
+    parts = [
+        "# What headgate costs\n\n"
+        f"{machine['processor']}, {machine['cpus']} CPUs, {machine['system']}, Linux "
+        f"{machine['kernel']}, load {machine['load_before']} before it began.\n\n"
+        f"{packages}.\n\n"
+        f"Median and [least..most] of {settings['rounds']} rounds in alternating order, the first "
+        "dropped. CPU time is that of the program, user and system. The server has one CPU and the "
+        "clients another, if there are two.\n"
+    ]
+    if results.get("jobs"):
+        parts.append("## The whole job\n\n" + "\n".join(_job(each) for each in results["jobs"]))
+    if results["skipped"]:
+        lines = [[name, reason] for name, reason in results["skipped"].items()]
+        parts.append("### Not measured\n\n" + _table(["program", "why"], lines))
+    if results.get("growth"):
+        parts.append("## As the work grows\n\n" + _growth(results["growth"]))
+    if results.get("pieces"):
+        parts.append("## The pieces\n\n" + _pieces(results["pieces"]))
+    if results.get("utilisation"):
+        parts.append(
+            "## Use of a quota of 100 requests per 60 s, sliding log, in virtual time\n\n"
+            + _utilisation(results["utilisation"])
+        )
+    return "\n".join(parts)
+
+
+def _plot(name: str, data: str, directory: Path, *arguments: str) -> None:
+    with tempfile.NamedTemporaryFile("w", suffix=".tsv", encoding="utf-8") as file:
+        file.write(data)
+        file.flush()
+        script = PLOTS / f"{name}.gp"
+        output = directory / f"{name}.svg"
+        subprocess.run(["gnuplot", "-c", script, file.name, output, *arguments], check=True)
+
+
+def _plot_jobs(jobs: list[dict], directory: Path) -> None:
+    """One block of bars for each job, of those with the fewest requests in flight."""
+    fewest = min(job["in_flight"] for job in jobs)
+    shown = [job for job in jobs if job["in_flight"] == fewest]
+    lines = ["\t".join(["program", *(job["job"] for job in shown)])]
+    for at, row in enumerate(shown[0]["rows"]):
+        # Bars of what is a hundred times slower would leave nothing to see of the others.
+        if row["pages"] == shown[0]["rows"][0]["pages"]:
+            cells = (f"{job['rows'][at]['cpu_us_per_page']['median']:.4g}" for job in shown)
+            lines.append("\t".join([row["program"], *cells]))
+    _plot("jobs", "\n".join(lines) + "\n", directory, str(len(shown)), str(fewest))
+
+
+def _plot_growth(growth: dict, directory: Path) -> None:
+    """A block for each axis, of headgate's rows."""
+    blocks = []
+    for axis in GROWTH:
+        rows = [row for row in growth[axis] if row["program"] == "headgate"]
+        blocks.append(
+            "".join(
+                f"{row['value']}\t{row['cpu_us_per_page']['median']:.5g}"
+                f"\t{row['peak_rss_mib']['median']:.5g}\n"
+                for row in rows
+            )
+        )
+    _plot("growth", "\n\n".join(blocks), directory)
+
+
+def _plot_utilisation(rows: list[dict], directory: Path) -> None:
+    strategies = list(dict.fromkeys(row["strategy"] for row in rows))
+    lines = ["\t".join(["latency", *strategies])]
+    for latency in dict.fromkeys(row["latency_seconds"] for row in rows):
+        cells = [
+            f"{row['used'] * 100:.4g}" for row in rows if row["latency_seconds"] == latency
+        ]
+        lines.append("\t".join([f"{latency:g} s", *cells]))
+    _plot("utilisation", "\n".join(lines) + "\n", directory, str(len(strategies)))
+
+
+def plots(results: dict, directory: Path) -> bool:
+    """False if there is no gnuplot."""
+    if shutil.which("gnuplot") is None:
+        return False
+    if results.get("jobs"):
+        _plot_jobs(results["jobs"], directory)
+    if results.get("growth"):
+        _plot_growth(results["growth"], directory)
+    if results.get("utilisation"):
+        _plot_utilisation(results["utilisation"], directory)
+    return True

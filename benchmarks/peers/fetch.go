@@ -13,7 +13,6 @@ import (
 	"net/http"
 	"os"
 	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -27,7 +26,7 @@ type page struct {
 
 // What one page brought.
 type result struct {
-	body string
+	body []byte
 	page page
 }
 
@@ -50,21 +49,15 @@ func (f *fetcher) fetch(number int) (result, error) {
 	if response.StatusCode != http.StatusOK {
 		return result{}, fmt.Errorf("status %d", response.StatusCode)
 	}
-	var body strings.Builder
-	if response.ContentLength > 0 {
-		body.Grow(int(response.ContentLength))
-	}
-	if _, err := io.Copy(&body, response.Body); err != nil {
-		return result{}, err
-	}
-	got := result{body: body.String()}
-	if f.parses {
-		err = json.NewDecoder(strings.NewReader(got.body)).Decode(&got.page)
+	got := result{}
+	if got.body, err = io.ReadAll(response.Body); err == nil && f.parses {
+		err = json.Unmarshal(got.body, &got.page)
 	}
 	return got, err
 }
 
-// run gives the pages to as many goroutines as requests may be in flight, and takes what they bring.
+// run gives the pages to as many goroutines as requests may be in flight and takes what they
+// bring.
 func run(f *fetcher, pages, inFlight int, take func(result) error) error {
 	numbers := make(chan int, 64)
 	results := make(chan result, inFlight)

@@ -119,6 +119,8 @@ class Session:
             if self._traces(task):
                 few = Task(task.url, self.scaled(2000), task.in_flight, task.job)
                 row["calls"] = measure.system_calls(program, few, self.client_cpu)
+            if self.settings.instructions and program.compiled:
+                row["instructions"] = measure.instructions(program, task)
             rows.append(row)
         return {
             "job": task.job,
@@ -177,6 +179,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=7, help="besides the first")
     parser.add_argument("--quick", action="store_true", help="a fiftieth of the work, to try it")
     parser.add_argument("--no-trace", action="store_true", help="do not count system calls")
+    parser.add_argument(
+        "--instructions", action="store_true", help="count those of the C++ programs with valgrind"
+    )
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="parts of it")
     settings = parser.parse_args()
     if settings.rounds < 1:

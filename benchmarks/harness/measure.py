@@ -100,8 +100,29 @@ def _count_calls(command: Sequence[str], cpu: int | None) -> dict[str, int]:
 
 def system_calls(program: Program, task: Task, cpu: int | None) -> dict[str, float]:
     """System calls a page: the difference of two runs, so that starting up does not count."""
-    pages = max(50, int(task.pages * program.share))
+    pages = max(500, int(task.pages * program.share))
     few = _count_calls([*program.command, *task.arguments(pages)], cpu)
     many = _count_calls([*program.command, *task.arguments(3 * pages)], cpu)
     calls = {name: (count - few.get(name, 0)) / (2 * pages) for name, count in many.items()}
     return {name: each for name, each in calls.items() if each >= 0.001}
+
+
+def _count_instructions(command: Sequence[str]) -> int:
+    with tempfile.TemporaryDirectory(prefix="headgate-") as directory:
+        log = Path(directory) / "log"
+        tool = ["valgrind", "--tool=callgrind", f"--log-file={log}"]
+        start([*tool, f"--callgrind-out-file={directory}/profile", *command], None)
+        found = re.search(r"Collected : (\d+)", log.read_text())
+        if found is None:
+            raise RuntimeError("valgrind did not say how many instructions it ran")
+        return int(found[1])
+
+
+def instructions(program: Program, task: Task) -> float:
+    """Instructions a page outside the kernel, which other work on the machine hardly changes; the
+    difference of two runs, so that starting up does not count."""
+    few, many = 300, 900
+    counts = [
+        _count_instructions([*program.command, *task.arguments(pages)]) for pages in (few, many)
+    ]
+    return (counts[1] - counts[0]) / (many - few)

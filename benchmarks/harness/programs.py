@@ -16,6 +16,7 @@ class Program:
     command: tuple[str, ...]
     missing: str = ""  # why it cannot be had
     share: float = 1.0  # of the pages, for what is too slow for all
+    compiled: bool = False  # from C++, so that valgrind can run it
 
 
 def _first_line(text: str) -> str:
@@ -66,19 +67,19 @@ def _python() -> Program:
 
 
 def headgate(build: Path) -> Program:
-    return Program("headgate", (str(build / "whole_job"),))
+    return Program("headgate", (str(build / "whole_job"),), compiled=True)
 
 
 def baseline(build: Path) -> Program:
     """What all others are compared to."""
-    return Program("libcurl, epoll by hand", (str(build / "curl_epoll"),))
+    return Program("libcurl, epoll by hand", (str(build / "curl_epoll"),), compiled=True)
 
 
 def all_programs(build: Path) -> list[Program]:
     return [
         headgate(build),
         baseline(build),
-        Program("libcurl, curl_multi_poll", (str(build / "curl_poll"),)),
+        Program("libcurl, curl_multi_poll", (str(build / "curl_poll"),), compiled=True),
         _go(build),
         *_node(),
         _python(),

@@ -34,6 +34,9 @@ def _job(job: dict) -> str:
     traced = any("calls" in row for row in job["rows"])
     if traced:
         header += ["system calls a page", "of them epoll_ctl and timerfd_settime"]
+    counted = any("instructions" in row for row in job["rows"])
+    if counted:
+        header.append("instructions a page, without the kernel")
     lines = []
     for row in job["rows"]:
         line = [
@@ -47,6 +50,8 @@ def _job(job: dict) -> str:
             calls = row.get("calls", {})
             setting = sum(calls.get(name, 0) for name in ("epoll_ctl", "timerfd_settime"))
             line += [f"{sum(calls.values()):.2f}", f"{setting:.2f}"] if calls else ["", ""]
+        if counted:
+            line.append(f"{row['instructions']:,.0f}" if "instructions" in row else "")
         lines.append(line)
     pages = job["rows"][0]["pages"]
     title = f"### {JOBS[job['job']]}; {job['in_flight']} in flight, {pages} pages\n\n"

@@ -14,6 +14,7 @@
 #include <fstream>
 #include <iostream>
 #include <map>
+#include <optional>
 #include <stdexcept>
 #include <string>
 
@@ -118,8 +119,9 @@ private:
 /// Measures from its construction on.
 class measurement {
 public:
-    /// Prints what it took as one line of JSON.
-    void print(const records& done) const
+    /// Prints what it took as one line of JSON, with how many requests really were in flight if
+    /// that may have been less than allowed.
+    void print(const records& done, std::optional<std::size_t> peak_in_flight = std::nullopt) const
     {
         const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - began_;
         nlohmann::ordered_json line;
@@ -129,6 +131,8 @@ public:
         line["records"] = done.count();
         line["bytes"] = done.bytes();
         line["peak_rss_kib"] = peak_rss_kib();
+        if (peak_in_flight)
+            line["peak_in_flight"] = *peak_in_flight;
         std::cout << line.dump() << '\n';
     }
 

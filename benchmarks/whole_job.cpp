@@ -90,6 +90,8 @@ public:
                         [this](std::exception_ptr failure) { bodies_.close(failure); });
     }
 
+    std::size_t peak_in_flight() const { return client_.statistics().peak_in_flight; }
+
 private:
     asio::awaitable<void> plan()
     {
@@ -132,7 +134,7 @@ private:
 };
 
 asio::awaitable<void> extract(asio::io_context& context, const job::arguments& settings,
-                              job::records& records)
+                              job::records& records, std::size_t& peak_in_flight)
 {
     http::client client{context};
     headgate::async_limiter limiter{context, out_of_reach()};
@@ -144,6 +146,7 @@ asio::awaitable<void> extract(asio::io_context& context, const job::arguments& s
         records.take_records(page->records());
     if (!stream.outcome().complete())
         throw std::runtime_error{stream.outcome().reason()};
+    peak_in_flight = stream.statistics().peak_in_flight;
 }
 
 } // namespace
@@ -155,13 +158,14 @@ int main(int argc, char* argv[])
         job::records records{settings};
         asio::io_context context;
         std::optional<by_hand> pipeline;
+        std::size_t peak_in_flight = 0;
         const job::measurement measured;
         if (settings.what == job::kind::fetch)
             pipeline.emplace(context, settings, records).start(context);
         else
-            asio::co_spawn(context, extract(context, settings, records), rethrow);
+            asio::co_spawn(context, extract(context, settings, records, peak_in_flight), rethrow);
         context.run();
-        measured.print(records);
+        measured.print(records, pipeline ? pipeline->peak_in_flight() : peak_in_flight);
         return records.pages() == settings.pages ? 0 : 1;
     } catch (const std::exception& e) {
         std::cerr << "whole_job: " << e.what() << '\n';

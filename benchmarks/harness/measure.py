@@ -82,6 +82,8 @@ def summary(results: Sequence[dict], baseline: Sequence[dict] | None = None) -> 
         "pages_per_second": spread([each["pages"] / each["wall_seconds"] for each in results]),
         "peak_rss_mib": spread([each["peak_rss_kib"] / 1024 for each in results]),
     }
+    if "peak_in_flight" in results[0]:
+        row["peak_in_flight"] = spread([each["peak_in_flight"] for each in results])
     if baseline is not None:
         ratios = [per_page(one) / per_page(other) for one, other in zip(results, baseline)]
         row["ratio"] = spread(ratios)

@@ -57,6 +57,11 @@ def _job(job: dict) -> str:
     title = f"### {JOBS[job['job']]}; {job['in_flight']} in flight, {pages} pages\n\n"
     fewer = [row for row in job["rows"] if row["pages"] != pages]
     notes = "".join(f"\n{row['program']}: {row['pages']} pages only.\n" for row in fewer)
+    notes += "".join(
+        f"\n{row['program']} never had more than {row['peak_in_flight']['max']} in flight.\n"
+        for row in job["rows"]
+        if "peak_in_flight" in row and row["peak_in_flight"]["max"] < job["in_flight"]
+    )
     return title + _table(header, lines) + notes
 
 
@@ -64,9 +69,11 @@ def _growth(growth: dict) -> str:
     parts = []
     for axis, title in GROWTH.items():
         header = [title, "program", "CPU µs a page", "peak RSS MiB"]
-        by_record = axis == "records"
+        by_record, by_flight = axis == "records", axis == "in_flight"
         if by_record:
             header.append("CPU µs a record")
+        if by_flight:
+            header.append("really in flight")
         lines = []
         for row in growth[axis]:
             line = [
@@ -77,6 +84,9 @@ def _growth(growth: dict) -> str:
             ]
             if by_record:
                 line.append(_number(row["cpu_us_per_page"]["median"] / row["value"]))
+            if by_flight:
+                peak = row.get("peak_in_flight")
+                line.append(_spread(peak) if peak else "")
             lines.append(line)
         parts.append(f"### {title}\n\n" + _table(header, lines))
     return "\n".join(parts)

@@ -78,16 +78,17 @@ public:
     }
 
     /// One page of the other jobs.
-    template <class List>
-    void take_records(const List& list)
+    /// @param text_of  gives the JSON of a record
+    template <class List, class TextOf>
+    void take_records(const List& list, TextOf text_of)
     {
         ++pages_;
         records_ += list.size();
         if (what_ != kind::ndjson)
             return;
         lines_.clear();
-        for (const nlohmann::json& each : list) {
-            lines_ += each.dump();
+        for (const auto& each : list) {
+            lines_ += text_of(each);
             lines_ += '\n';
         }
         file_.write(lines_.data(), static_cast<std::streamsize>(lines_.size()));
@@ -100,7 +101,8 @@ public:
             return take_body(body);
         const auto document = nlohmann::json::parse(body);
         bytes_ += body.size();
-        take_records(document.at("results"));
+        take_records(document.at("results"),
+                     [](const nlohmann::json& each) { return each.dump(); });
     }
 
     std::uint64_t pages() const noexcept { return pages_; }

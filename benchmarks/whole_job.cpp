@@ -3,6 +3,9 @@
 #include "job.hpp"
 
 #include <headgate/headgate.hpp>
+#ifdef HEADGATE_BENCHMARK_SIMDJSON
+#include <headgate/simdjson/simdjson_parser.hpp>
+#endif
 
 #include <asio/awaitable.hpp>
 #include <asio/co_spawn.hpp>
@@ -140,10 +143,14 @@ asio::awaitable<void> extract(asio::io_context& context, const job::arguments& s
     headgate::async_limiter limiter{context, out_of_reach()};
     headgate::extract_options options;
     options.max_in_flight(settings.in_flight);
+#ifdef HEADGATE_BENCHMARK_SIMDJSON
+    options.parser(headgate::simdjson_parser{});
+#endif
     auto stream =
         headgate::extract(client, limiter, same_page{settings.url, settings.pages}, options);
     while (auto page = co_await stream.next())
-        records.take_records(page->records());
+        records.take_records(page->records(),
+                             [](const headgate::record& each) { return each.text(); });
     if (!stream.outcome().complete())
         throw std::runtime_error{stream.outcome().reason()};
     peak_in_flight = stream.statistics().peak_in_flight;

@@ -70,6 +70,12 @@ def headgate(build: Path) -> Program:
     return Program("headgate", (str(build / "whole_job"),), compiled=True)
 
 
+def headgate_with_simdjson(build: Path) -> Program:
+    binary = build / "whole_job_simdjson"
+    missing = "" if binary.exists() else "built without simdjson"
+    return Program("headgate with simdjson", (str(binary),), missing, compiled=True)
+
+
 def baseline(build: Path) -> Program:
     """What all others are compared to."""
     return Program("libcurl, epoll by hand", (str(build / "curl_epoll"),), compiled=True)
@@ -78,6 +84,7 @@ def baseline(build: Path) -> Program:
 def all_programs(build: Path) -> list[Program]:
     return [
         headgate(build),
+        headgate_with_simdjson(build),
         baseline(build),
         Program("libcurl, curl_multi_poll", (str(build / "curl_poll"),), compiled=True),
         _go(build),

@@ -50,8 +50,7 @@ public:
 
     /// Whether the pager goes on without the page.
     virtual bool failed(const position& where, const paging::page_end& why) = 0;
-    virtual std::optional<std::size_t> join(const position& where,
-                                            const record_range& records) = 0;
+    virtual std::optional<std::size_t> join(const position& where, const record_range& records) = 0;
     virtual void may_overrun(std::size_t requests, bool in_order) = 0;
     virtual std::optional<paging::page_end> reached() const = 0;
     virtual bool is_ordered() const = 0;
@@ -74,7 +73,10 @@ public:
     explicit pager_model(Pager&& pager) : pager_{std::move(pager)} {}
 
     position next() override { return erased(pager_.next()); }
-    http::request request(const position& where) const override { return pager_.request(of(where)); }
+    http::request request(const position& where) const override
+    {
+        return pager_.request(of(where));
+    }
     std::string describe(const position& where) const override
     {
         return pager_.describe(of(where));
@@ -122,8 +124,7 @@ public:
         return false;
     }
 
-    std::optional<std::size_t> join(const position& where,
-                                    const record_range& records) override
+    std::optional<std::size_t> join(const position& where, const record_range& records) override
     {
         if constexpr (requires { pager_.join(of(where), records); })
             return pager_.join(of(where), records);

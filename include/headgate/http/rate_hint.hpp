@@ -129,10 +129,10 @@ inline void tighten(rate_hint& all, const rate_hint& one)
 ///
 /// Understands the RateLimit field of the IETF draft (`"default";r=50;t=30`, also several policies,
 /// and the older `limit=100, remaining=50, reset=30`), the fields RateLimit-, X-RateLimit- and
-/// X-Rate-Limit- Remaining and Reset, the field RateLimit-Policy (`"default";q=100;w=60`), and a bucket's `32/40`
-/// (X-Shopify-Shop-Api-Call-Limit). The
-/// reset may be seconds from now, or a point in time, which is measured against the answer's own
-/// Date. Of several the tightest counts; what is malformed is ignored.
+/// X-Rate-Limit- Remaining and Reset, the field RateLimit-Policy (`"default";q=100;w=60`), and a
+/// bucket's `32/40` (X-Shopify-Shop-Api-Call-Limit). The reset may be seconds from now, or a point
+/// in time, which is measured against the answer's own Date. Of several the tightest counts; what
+/// is malformed is ignored.
 inline rate_hint read_rate_hint(const response& answer)
 {
     if (!field::has_rate_fields(answer))
@@ -147,8 +147,8 @@ inline rate_hint read_rate_hint(const response& answer)
     result.reset = field::reset_wait(
         field::first_number(answer, {"RateLimit-Reset", "X-RateLimit-Reset", "X-Rate-Limit-Reset"}),
         now);
-    result.limit = field::first_number(
-        answer, {"RateLimit-Limit", "X-RateLimit-Limit", "X-Rate-Limit-Limit"});
+    result.limit =
+        field::first_number(answer, {"RateLimit-Limit", "X-RateLimit-Limit", "X-Rate-Limit-Limit"});
     for (const std::string_view value : answer.headers("RateLimit-Policy"))
         field::split(value, ',', [&](std::string_view policy) {
             const auto quota = field::parameter(policy, ';', "q");

@@ -22,7 +22,6 @@
 #include <chrono>
 #include <csignal>
 #include <exception>
-#include <fstream>
 #include <iostream>
 #include <optional>
 #include <string>
@@ -68,6 +67,8 @@ struct job {
           signals{context, SIGINT, SIGTERM},
           output{args.output}
     {
+        if (!args.stats.empty())
+            stats.emplace(args.stats);
     }
 
     headgate::http::client client;
@@ -75,6 +76,7 @@ struct job {
     headgate::page_stream stream;
     asio::signal_set signals;
     ndjson_output output;
+    std::optional<output_file> stats;
     bool interrupted = false;
     bool unwritten = false; // there are records that came and were not written
     std::string failure;
@@ -94,10 +96,27 @@ asio::awaitable<void> write_pages(job& the)
     the.signals.cancel();
 }
 
-void write_stats(const std::string& file, const job& the)
+/// How a run ended: how the list was read, and whether what came was written.
+struct ending {
+    int status;
+    std::string outcome;
+    std::string reason;
+};
+
+ending end_of(const job& the)
+{
+    const auto outcome = the.stream.outcome();
+    if (the.interrupted && (the.unwritten || !outcome.complete()))
+        return {130, std::string{to_string(headgate::outcome_code::cancelled)},
+                "interrupted after " + std::to_string(the.output.records()) + " records"};
+    if (!the.failure.empty())
+        return {1, "write_failed", the.failure};
+    return {outcome.complete() ? 0 : 1, std::string{to_string(outcome.code())}, outcome.reason()};
+}
+
+void write_stats(job& the, const ending& end)
 {
     const auto statistics = the.stream.statistics();
-    const auto outcome = the.stream.outcome();
     const auto seconds = [](std::optional<std::chrono::nanoseconds> time) {
         return time ? nlohmann::json(std::chrono::duration<double>(*time).count())
                     : nlohmann::json();
@@ -107,8 +126,8 @@ void write_stats(const std::string& file, const job& the)
     };
     const auto& server = statistics.server;
     const nlohmann::ordered_json stats{
-        {"outcome", to_string(outcome.code())},
-        {"reason", outcome.reason()},
+        {"outcome", end.outcome},
+        {"reason", end.reason},
         {"pages", statistics.pages},
         {"records", statistics.records},
         {"requests", statistics.requests},
@@ -129,9 +148,9 @@ void write_stats(const std::string& file, const job& the)
         {"peak_in_flight", statistics.peak_in_flight},
         {"records_written", the.output.records()},
     };
-    std::ofstream out{file};
-    if (!(out << stats.dump(2) << '\n' << std::flush))
-        throw std::runtime_error{"cannot write " + file};
+    // A file's name in the reason may be no UTF-8.
+    using on_bad_text = nlohmann::ordered_json::error_handler_t;
+    the.stats->write(stats.dump(2, ' ', false, on_bad_text::replace) + '\n');
 }
 
 int run(const arguments& args)
@@ -155,19 +174,18 @@ int run(const arguments& args)
                    [&progress](std::exception_ptr) { progress.stop(); });
     context.run();
 
-    if (!args.stats.empty())
-        write_stats(args.stats, *the);
-    const auto outcome = the->stream.outcome();
-    if (the->interrupted && (the->unwritten || !outcome.complete())) {
-        std::cerr << "extract: interrupted after " << the->output.records() << " records\n";
-        return 130;
+    const ending end = end_of(*the);
+    if (end.status != 0)
+        std::cerr << "extract: " << end.reason << '\n';
+    if (!the->stats)
+        return end.status;
+    try {
+        write_stats(*the, end);
+    } catch (const std::exception& e) {
+        std::cerr << "extract: " << e.what() << '\n';
+        return end.status != 0 ? end.status : 1;
     }
-    if (!the->failure.empty() || !outcome.complete()) {
-        std::cerr << "extract: " << (the->failure.empty() ? outcome.reason() : the->failure)
-                  << '\n';
-        return 1;
-    }
-    return 0;
+    return end.status;
 }
 
 /// A standard stream that was closed must not be taken by the next socket: what is written to it
@@ -183,7 +201,9 @@ void occupy_standard_streams()
 
 int main(int argc, char* argv[])
 {
+    // A write to a closed pipe, or beyond the limit on a file's size, has to fail and be told.
     std::signal(SIGPIPE, SIG_IGN);
+    std::signal(SIGXFSZ, SIG_IGN);
     occupy_standard_streams();
     try {
         if (const auto args = parse_arguments(argc, argv))

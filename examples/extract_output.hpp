@@ -24,15 +24,14 @@ public:
     using std::runtime_error::runtime_error;
 };
 
-/// A file or standard output that gets one record a line, in whole lines as far as a writer can see
-/// to that.
+/// A file that is written from its beginning, or standard output for "-".
 ///
-/// A pipe whose reader is slow can block a write for ever, and a signal can end it anywhere. What
-/// is not longer than PIPE_BUF a pipe takes in one piece or not at all, so lines go out in pieces
-/// of that size; and after a signal a reader that does not read is not waited for.
-class ndjson_output {
+/// A pipe whose reader is slow can block a write for ever: after a signal a reader that does not
+/// read is not waited for.
+class output_file {
 public:
-    explicit ndjson_output(const std::string& file)
+    /// @throws std::system_error that names the file and the reason
+    explicit output_file(const std::string& file)
         : name_{file == "-" ? "standard output" : file},
           fd_{file == "-" ? STDOUT_FILENO
                           : ::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)},
@@ -41,67 +40,60 @@ public:
         if (fd_ < 0)
             fail(errno);
         struct stat status {};
-        if (::fstat(fd_, &status) == 0 && S_ISREG(status.st_mode))
-            piece_ = std::size_t{1} << 20;
+        is_regular_ = ::fstat(fd_, &status) == 0 && S_ISREG(status.st_mode);
     }
-    ndjson_output(const ndjson_output&) = delete;
-    ndjson_output& operator=(const ndjson_output&) = delete;
-    ~ndjson_output()
+    output_file(const output_file&) = delete;
+    output_file& operator=(const output_file&) = delete;
+    ~output_file()
     {
         if (owner_)
             ::close(fd_);
     }
 
+    bool is_regular() const noexcept { return is_regular_; }
+
+    /// How many lines were written to their end.
+    std::uint64_t lines() const noexcept { return lines_; }
+
     /// @throws std::system_error that names the file and the reason, or output_interrupted
-    void write(const headgate::record_range& records)
-    {
-        lines_.clear();
-        for (const headgate::record record : records) {
-            const std::size_t begin = lines_.size();
-            append_line(record.text());
-            if (begin > 0 && lines_.size() > piece_) {
-                write_all(std::string_view{lines_}.substr(0, begin));
-                lines_.erase(0, begin);
-            }
-            ++pending_;
-        }
-        write_all(lines_);
-    }
-
-    /// How many records were written.
-    std::uint64_t records() const noexcept { return records_; }
-
-private:
-    /// A record as it is, every digit of it, but on one line: line breaks, which can only be
-    /// between its tokens, go with the indentation behind them.
-    void append_line(std::string_view text)
-    {
-        for (;;) {
-            const auto end = std::min(text.find_first_of("\r\n"), text.size());
-            lines_.append(text.substr(0, end));
-            const auto next = text.find_first_not_of(" \t\r\n", end);
-            if (next == std::string_view::npos)
-                break;
-            text.remove_prefix(next);
-        }
-        lines_ += '\n';
-    }
-
-    void write_all(std::string_view text)
+    void write(std::string_view text)
     {
         while (!text.empty()) {
             const ssize_t written = ::write(fd_, text.data(), text.size());
-            if (written > 0)
+            if (written > 0) {
+                count(text.substr(0, static_cast<std::size_t>(written)));
                 text.remove_prefix(static_cast<std::size_t>(written));
-            else if (written < 0 && errno == EAGAIN)
+            } else if (written < 0 && errno == EAGAIN) {
                 wait_for_reader(-1);
-            else if (written < 0 && errno == EINTR)
+            } else if (written < 0 && errno == EINTR) {
                 wait_for_reader(300);
-            else
-                fail(written < 0 ? errno : ENOSPC);
+            } else {
+                const int error = written < 0 ? errno : ENOSPC;
+                take_back_part();
+                fail(error);
+            }
         }
-        records_ += pending_;
-        pending_ = 0;
+    }
+
+private:
+    void count(std::string_view written)
+    {
+        lines_ += static_cast<std::uint64_t>(std::count(written.begin(), written.end(), '\n'));
+        const auto end = written.rfind('\n');
+        part_ = end == std::string_view::npos ? part_ + written.size() : written.size() - end - 1;
+    }
+
+    /// A full disk takes what still fits: the line that was cut is taken back, so that what reads
+    /// the file finds whole lines. Not where others have written behind it.
+    void take_back_part()
+    {
+        struct stat status {};
+        const off_t end = ::lseek(fd_, 0, SEEK_CUR);
+        if (!is_regular_ || part_ == 0 || ::fstat(fd_, &status) != 0 || status.st_size != end)
+            return;
+        const off_t whole = end - static_cast<off_t>(part_);
+        if (::ftruncate(fd_, whole) == 0 && ::lseek(fd_, whole, SEEK_SET) == whole)
+            part_ = 0;
     }
 
     void wait_for_reader(int milliseconds) const
@@ -122,10 +114,60 @@ private:
     std::string name_;
     int fd_;
     bool owner_;
-    std::size_t piece_ = PIPE_BUF;
+    bool is_regular_ = false;
+    std::uint64_t lines_ = 0;
+    std::size_t part_ = 0; // bytes behind the last line's end
+};
+
+/// A file or standard output that gets one record a line, in whole lines as far as a writer can see
+/// to that.
+///
+/// A signal can end a write to a pipe anywhere. What is not longer than PIPE_BUF a pipe takes in
+/// one piece or not at all, so lines go out in pieces of that size.
+class ndjson_output {
+public:
+    explicit ndjson_output(const std::string& file)
+        : file_{file}, piece_{file_.is_regular() ? std::size_t{1} << 20 : PIPE_BUF}
+    {
+    }
+
+    /// @throws as `output_file::write` does
+    void write(const headgate::record_range& records)
+    {
+        lines_.clear();
+        for (const headgate::record record : records) {
+            const std::size_t begin = lines_.size();
+            append_line(record.text());
+            if (begin > 0 && lines_.size() > piece_) {
+                file_.write(std::string_view{lines_}.substr(0, begin));
+                lines_.erase(0, begin);
+            }
+        }
+        file_.write(lines_);
+    }
+
+    /// How many records were written, each of them whole.
+    std::uint64_t records() const noexcept { return file_.lines(); }
+
+private:
+    /// A record as it is, every digit of it, but on one line: line breaks, which can only be
+    /// between its tokens, go with the indentation behind them.
+    void append_line(std::string_view text)
+    {
+        for (;;) {
+            const auto end = std::min(text.find_first_of("\r\n"), text.size());
+            lines_.append(text.substr(0, end));
+            const auto next = text.find_first_not_of(" \t\r\n", end);
+            if (next == std::string_view::npos)
+                break;
+            text.remove_prefix(next);
+        }
+        lines_ += '\n';
+    }
+
+    output_file file_;
+    std::size_t piece_;
     std::string lines_;
-    std::uint64_t pending_ = 0;
-    std::uint64_t records_ = 0;
 };
 
 #endif

@@ -17,7 +17,7 @@ class Result:
 
     def __init__(self, process, stdout, stderr, stats):
         self.status = process.returncode
-        self.stdout = stdout
+        self.stdout = stdout or b""
         self.stderr = stderr.decode()
         self.stats = json.loads(stats.read_text()) if stats.exists() else None
 
@@ -33,14 +33,15 @@ class Case(unittest.TestCase):
         self.directory = pathlib.Path(directory.name)
 
     def start(self, *arguments, **options):
-        process = subprocess.Popen([EXTRACT, *map(str, arguments)], stdout=subprocess.PIPE,
-                                   stderr=subprocess.PIPE, **options)
+        options = {"stdout": subprocess.PIPE, **options}
+        process = subprocess.Popen([EXTRACT, *map(str, arguments)], stderr=subprocess.PIPE,
+                                   **options)
         self.addCleanup(stop, process)
         return process
 
-    def extract(self, *arguments):
+    def extract(self, *arguments, **options):
         stats = self.directory / "stats.json"
-        process = self.start(*arguments, "--stats", stats)
+        process = self.start(*arguments, "--stats", stats, **options)
         stdout, stderr = process.communicate(timeout=120)
         return Result(process, stdout, stderr, stats)
 

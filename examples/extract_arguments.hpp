@@ -2,6 +2,7 @@
 #define EXTRACT_ARGUMENTS_HPP
 
 #include <headgate/async_limiter.hpp>
+#include <headgate/http/request.hpp>
 #include <headgate/limit.hpp>
 
 #include <CLI/CLI.hpp>
@@ -11,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <iostream>
+#include <limits>
 #include <map>
 #include <optional>
 #include <stdexcept>
@@ -64,8 +66,16 @@ struct arguments {
     bool no_progress = false;
 };
 
+/// Whole numbers in a range. They are read as signed ones, so that a negative number is not taken
+/// for a large one; and of a number that does not fit CLI11 makes the largest, which has to be out
+/// of the range.
+inline CLI::Range whole_numbers(std::int64_t least, std::int64_t most = 1'000'000'000'000'000)
+{
+    return CLI::Range{least, most};
+}
+
 /// "1.5m" as seconds.
-inline double parse_seconds(std::string text)
+inline double parse_seconds(std::string text, bool may_be_none = false)
 {
     static const CLI::AsNumberWithUnit to_seconds{
         std::map<std::string, double>{
@@ -74,8 +84,9 @@ inline double parse_seconds(std::string text)
     if (const std::string problem = to_seconds(text); !problem.empty())
         throw bad_usage{problem};
     const double seconds = std::stod(text);
-    if (!(seconds > 0 && seconds <= 366 * 86400.0))
-        throw bad_usage{"a time must be more than 0 and at most 366 days"};
+    if (!((may_be_none ? seconds >= 0 : seconds > 0) && seconds <= 366 * 86400.0))
+        throw bad_usage{std::string{"a time must be "} +
+                        (may_be_none ? "at least 0" : "more than 0") + " and at most 366 days"};
     return seconds;
 }
 
@@ -87,12 +98,14 @@ inline std::vector<headgate::limit> parse_rate(const std::string& text, const st
                                                std::size_t burst)
 {
     using std::chrono::nanoseconds;
+    static const CLI::Range counts = whole_numbers(1, headgate::limit::max_count);
     const auto slash = text.find('/');
+    const std::string number = text.substr(0, slash);
     std::size_t count = 0;
-    if (slash == std::string::npos || !CLI::detail::lexical_cast(text.substr(0, slash), count) ||
-        count == 0)
-        throw bad_usage{"--rate " + text +
-                        ": must be a number of requests for a time, like 100/60s"};
+    if (slash == std::string::npos || !counts(number).empty() ||
+        !CLI::detail::lexical_cast(number, count))
+        throw bad_usage{"--rate " + text + ": must be a number of requests, 1 to " +
+                        std::to_string(headgate::limit::max_count) + ", for a time, like 100/60s"};
     std::string unit = text.substr(slash + 1);
     if (!unit.empty() && unit.find_first_of("0123456789") != 0)
         unit.insert(0, "1");
@@ -111,11 +124,12 @@ inline std::vector<headgate::limit> parse_rate(const std::string& text, const st
     }
 }
 
-inline std::chrono::nanoseconds parse_time(const std::string& option, const std::string& text)
+inline std::chrono::nanoseconds parse_time(const std::string& option, const std::string& text,
+                                           bool may_be_none = false)
 {
     try {
         return std::chrono::ceil<std::chrono::nanoseconds>(
-            std::chrono::duration<double>{parse_seconds(text)});
+            std::chrono::duration<double>{parse_seconds(text, may_be_none)});
     } catch (const std::exception& e) {
         throw bad_usage{option + ' ' + text + ": " + e.what()};
     }
@@ -126,8 +140,15 @@ inline std::pair<std::string, std::string> parse_header(const std::string& text)
     const auto colon = text.find(':');
     if (colon == std::string::npos || colon == 0)
         throw bad_usage{"--header " + text + ": must be like 'Name: value'"};
-    const auto value = text.find_first_not_of(" \t", colon + 1);
-    return {text.substr(0, colon), value == std::string::npos ? "" : text.substr(value)};
+    const std::string name = text.substr(0, colon);
+    const auto begin = text.find_first_not_of(" \t", colon + 1);
+    const std::string value = begin == std::string::npos ? "" : text.substr(begin);
+    try {
+        headgate::http::request{"http://localhost"}.header(name, value);
+    } catch (const std::invalid_argument& e) {
+        throw bad_usage{"--header " + name + ": " + e.what()}; // the value may be a secret
+    }
+    return {name, value};
 }
 
 /// What the styles of paging need to know. A parameter whose name begins with a slash is a JSON
@@ -141,7 +162,7 @@ inline void add_style_options(CLI::App& app, arguments& result)
     app.add_option("--page-param", result.page_param, "Name of the page number parameter")
         ->capture_default_str();
     app.add_option("--first-page", result.first_page, "Number of the first page")
-        ->check(CLI::NonNegativeNumber)
+        ->check(whole_numbers(0))
         ->capture_default_str();
     app.add_option("--cursor-param", result.cursor_param,
                    "Name of the parameter for the cursor or the key")
@@ -180,6 +201,16 @@ inline void check_style(const arguments& args)
         throw bad_usage{"--cursor-header needs --paginate cursor"};
     if (args.repeat_post && !args.data)
         throw bad_usage{"--repeat-post needs --data"};
+    for (const auto& [option, name] : {std::pair{"--offset-param", &args.offset_param},
+                                       std::pair{"--limit-param", &args.limit_param},
+                                       std::pair{"--page-param", &args.page_param},
+                                       std::pair{"--cursor-param", &args.cursor_param}})
+        if (!args.data && name->substr(0, 1) == "/")
+            throw bad_usage{std::string{option} + ' ' + *name +
+                            ": a place in a JSON body needs --data"};
+    if (!args.stats.empty() && args.stats == args.output)
+        throw bad_usage{"--stats and --output are both " +
+                        (args.output == "-" ? "standard output" : args.output)};
 }
 
 /// The command line, or nothing if it asked for help, which was given.
@@ -192,7 +223,7 @@ inline std::optional<arguments> parse_arguments(int argc, char* argv[])
     std::string kind = "paced";
     std::string timeout = "30s";
     std::string max_wait = "300s";
-    std::string stall;
+    std::optional<std::string> stall;
     std::size_t in_flight = 0;
     std::size_t burst = 0;
 
@@ -205,7 +236,8 @@ inline std::optional<arguments> parse_arguments(int argc, char* argv[])
     app.add_option("--rate-kind", kind, "How they are sent: evenly, as a burst, or as a bucket")
         ->check(CLI::IsMember({"paced", "window", "bucket"}))
         ->capture_default_str();
-    app.add_option("--burst", burst, "Size of the bucket")->check(CLI::PositiveNumber);
+    app.add_option("--burst", burst, "Size of the bucket")
+        ->check(whole_numbers(1, headgate::limit::max_count));
     app.add_option(
            "--paginate", result.paginate,
            "Style of paging: by offset, page number, cursor, the next page's URL in the body "
@@ -214,7 +246,7 @@ inline std::optional<arguments> parse_arguments(int argc, char* argv[])
         ->capture_default_str();
     add_style_options(app, result);
     app.add_option("--page-size", result.page_size, "Records to ask for at once")
-        ->check(CLI::PositiveNumber);
+        ->check(whole_numbers(1, std::numeric_limits<std::uint32_t>::max()));
     app.add_option("--records", result.records, "JSON Pointer to the records")
         ->capture_default_str();
     app.add_option("--total", result.total, "JSON Pointer to the total")->capture_default_str();
@@ -222,7 +254,7 @@ inline std::optional<arguments> parse_arguments(int argc, char* argv[])
         ->check(CLI::Range(1, 100'000))
         ->capture_default_str();
     app.add_option("--in-flight", in_flight, "Requests the server allows at the same time")
-        ->check(CLI::PositiveNumber);
+        ->check(whole_numbers(1, headgate::limit::max_count));
     app.add_option("--retries", result.retries, "Tries for a page after the first")
         ->check(CLI::Range(0, 1000))
         ->capture_default_str();
@@ -233,15 +265,20 @@ inline std::optional<arguments> parse_arguments(int argc, char* argv[])
                  "Find out what the server really allows, up to --rate and --max-in-flight");
     app.add_option("--timeout", timeout, "Longest time for one request")->capture_default_str();
     app.add_option("--max-page-bytes", result.max_page_bytes, "Largest page, after decompression")
-        ->check(CLI::PositiveNumber)
+        ->check(whole_numbers(1))
         ->capture_default_str();
     app.add_option("--max-pages", result.max_pages, "Most pages to ask for")
-        ->check(CLI::PositiveNumber);
+        ->check(whole_numbers(1));
     app.add_option("--header", headers, "Sent with every request: 'Name: value'")
         ->allow_extra_args(false);
-    app.add_option("--output", result.output, "File for the records, - for standard output")
+    app.add_option("--output", result.output,
+                   "File for the records, replaced at the start; - for standard output")
         ->capture_default_str();
-    app.add_option("--stats", result.stats, "File for a JSON object about the run");
+    app.add_option("--stats", result.stats,
+                   "File for a JSON object about the run, replaced at the start; - for standard "
+                   "output, where --output is a file")
+        ->check(CLI::Validator{
+            [](const std::string& file) { return file.empty() ? "must be a file or -" : ""; }, ""});
     app.add_flag("--no-progress", result.no_progress, "No progress line on a terminal");
     std::vector<CLI::Option*> later;
     for (const char* name : {"--checkpoint", "--quota"})
@@ -258,7 +295,7 @@ inline std::optional<arguments> parse_arguments(int argc, char* argv[])
     }
     for (const CLI::Option* option : later)
         if (option->count() > 0)
-            throw bad_usage{option->get_name() + " is not supported yet"};
+            throw bad_usage{"--" + option->get_single_name() + " is not supported yet"};
     check_style(result);
     if (burst > 0 && kind != "bucket")
         throw bad_usage{"--burst needs --rate-kind bucket"};
@@ -279,9 +316,9 @@ inline std::optional<arguments> parse_arguments(int argc, char* argv[])
     if (in_flight > 0)
         result.limits.push_back(headgate::limit::in_flight(in_flight));
     result.timeout = std::chrono::ceil<std::chrono::milliseconds>(parse_time("--timeout", timeout));
-    if (!stall.empty())
-        result.stall = parse_time("--stall", stall);
-    result.max_wait = parse_time("--max-wait", max_wait);
+    if (stall)
+        result.stall = parse_time("--stall", *stall);
+    result.max_wait = parse_time("--max-wait", max_wait, true);
     return result;
 }
 

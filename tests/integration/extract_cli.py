@@ -1,13 +1,14 @@
 """The command line of `extract`: what it says and how it ends."""
 import json
-import os
+import pathlib
+import resource
 import signal
 import subprocess
 import time
 import unittest
 import urllib.request
 
-from support import EXTRACT, Case, start_server
+from support import EXTRACT, Case, Result, start_server
 
 FAST = ["--rate", "1000/s"]
 
@@ -30,12 +31,14 @@ class BadUsage(Case):
             ([url, *FAST, "--records", "results"], "results"),
             ([url, *FAST, "--total", "count"], "count"),
             ([url, *FAST, "--header", "nonsense"], "nonsense"),
-            ([url, *FAST, "--header", "Bad Name: x"], "header"),
+            ([url, *FAST, "--header", "Bad Name: x"], "--header Bad Name:"),
             ([url, *FAST, "--header", "X: a\r\nEvil: b"], "X"),
-            ([url, *FAST, "--page-size", "0"], "page-size"),
-            ([url, *FAST, "--page-size", "-5"], "page-size"),
             ([url, *FAST, "--max-in-flight", "0"], "max-in-flight"),
             ([url, *FAST, "--timeout", "soon"], "soon"),
+            ([url, *FAST, "--timeout", "0"], "more than 0"),
+            ([url, *FAST, "--stall", ""], "--stall"),
+            ([url, *FAST, "--max-wait", "-1s"], "at least 0"),
+            ([url, *FAST, "--repeat-post"], "--data"),
             ([url, *FAST, "--rate-kind", "fast"], "rate-kind"),
             ([url, *FAST, "--burst", "5"], "--burst"),
             ([url, *FAST, "--paginate", "sideways"], "paginate"),
@@ -43,12 +46,56 @@ class BadUsage(Case):
             (["ftp://127.0.0.1/", *FAST], "ftp"),
             (["file:///etc/passwd", *FAST], "file"),
             (["127.0.0.1", *FAST], "127.0.0.1"),
-            ([url, *FAST, "--checkpoint", "f"], "not supported yet"),
+            ([url, *FAST, "--checkpoint", "f"], "--checkpoint is not supported yet"),
+            ([url, *FAST, "--quota", "f"], "--quota is not supported yet"),
+            ([url, *FAST, "--stats", ""], "--stats"),
+            ([url, *FAST, "--stats", "-"], "both standard output"),
+            ([url, *FAST, "--stats", "f", "--output", "f"], "both f"),
         ]:
             with self.subTest(arguments=arguments):
-                result = self.extract(*arguments)
-                self.assert_one_line(result, 2, part)
-                self.assertEqual(result.stdout, b"")
+                self.assert_refused(arguments, part)
+
+    def test_a_number_that_is_not_allowed_names_the_option_and_what_is(self):
+        too_large = "9" * 22
+        for option, range_ in [("--page-size", "1 to 4294967295"), ("--in-flight", "1 to 1000000000"),
+                               ("--burst", "1 to 1000000000"), ("--max-in-flight", "1 to 100000"),
+                               ("--max-pages", "1 to 1000000000000000"),
+                               ("--max-page-bytes", "1 to 1000000000000000"),
+                               ("--first-page", "0 to 1000000000000000"),
+                               ("--retries", "0 to 1000")]:
+            for value in ["0", "-1", "-18446744073709551615", "", "100x", "1.5", "99999999999999999",
+                          "99999999999999999999", too_large, "-" + too_large]:
+                if value == range_[0]:
+                    continue
+                with self.subTest(option=option, value=value):
+                    self.assert_refused(["http://127.0.0.1:1/", *FAST, option, value],
+                                        option + ": ", range_)
+
+    def test_a_rate_is_a_positive_number(self):
+        for rate in ["-1/s", "-18446744073709551516/s", "18446744073709551617/s", "0/s", "/s",
+                     "1000000001/s"]:
+            with self.subTest(rate=rate):
+                self.assert_refused(["http://127.0.0.1:1/", "--rate", rate], f"--rate {rate}: ",
+                                    "1 to 1000000000")
+
+    def test_a_place_in_the_body_needs_a_body(self):
+        for option in ["--offset-param", "--limit-param", "--page-param", "--cursor-param"]:
+            with self.subTest(option=option):
+                self.assert_refused(["http://127.0.0.1:1/", *FAST, option, "/place"],
+                                    option + " /place", "--data")
+
+    def test_a_file_for_the_stats_that_cannot_be_written_is_told_first(self):
+        for file, reason in [("/nonexistent/file", "No such file"), (self.directory, "directory")]:
+            with self.subTest(file=file):
+                self.assert_refused(["http://127.0.0.1:1/", *FAST, "--stats", file], str(file),
+                                    reason)
+
+    def assert_refused(self, arguments, *parts):
+        process = self.start(*arguments)
+        stdout, stderr = process.communicate(timeout=60)
+        result = Result(process, stdout, stderr, self.directory / "none")
+        self.assert_one_line(result, 2, *parts)
+        self.assertEqual(stdout, b"")
 
     def test_help_is_no_failure(self):
         process = subprocess.run([EXTRACT, "--help"], capture_output=True, check=True)
@@ -138,6 +185,54 @@ class Lists(Case):
         self.assertEqual(process.wait(timeout=60), 1)
         self.assertIn("standard output", stderr)
 
+    def test_a_disk_that_gets_full_leaves_whole_lines_and_their_number(self):
+        def small_files():
+            resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
+
+        output = self.directory / "records.ndjson"
+        before = b'{"id": -1}\n'
+        for size in ["1", "100"]:
+            for mode, arguments in [("ab", []), ("wb", []), ("ab", ["--output", output])]:
+                with self.subTest(size=size, mode=mode, arguments=arguments):
+                    output.write_bytes(before)
+                    with open(output, mode) as stdout:
+                        result = self.extract(f"{self.url}/good", *FAST, "--page-size", size,
+                                              *arguments, stdout=stdout, preexec_fn=small_files)
+                    self.assert_one_line(result, 1, "File too large")
+                    text = output.read_bytes()
+                    self.assertTrue(text.endswith(b"}\n"))
+                    self.assertGreater(len(text), 9_000)
+                    rows = [row for line in text.splitlines() if (row := json.loads(line))["id"] >= 0]
+                    self.assertEqual(text.startswith(before), mode == "ab" and not arguments)
+                    self.assertEqual(result.stats["records_written"], len(rows))
+                    self.assertEqual(result.stats["outcome"], "write_failed")
+                    self.assertIn("File too large", result.stats["reason"])
+
+    def test_the_stats_may_go_to_standard_output(self):
+        result = self.start(f"{self.url}/good", *FAST, "--stats", "-", "--output",
+                            self.directory / "records.ndjson")
+        stdout, stderr = result.communicate(timeout=60)
+        self.assertEqual((result.returncode, stderr), (0, b""))
+        stats = json.loads(stdout)
+        self.assertEqual((stats["outcome"], stats["records_written"]), ("complete", 250))
+
+    def test_stats_that_cannot_be_written_come_after_what_the_run_says(self):
+        for path, said in [("good", []), ("403", ["status 403"])]:
+            with self.subTest(path=path):
+                process = self.start(f"{self.url}/{path}", *FAST, "--stats", "/dev/full")
+                lines = process.communicate(timeout=60)[1].decode().splitlines()
+                self.assertEqual((process.returncode, len(lines)), (1, len(said) + 1), lines)
+                for line, part in zip(lines, [*said, "/dev/full: No space left"]):
+                    self.assertIn(part, line)
+
+    def test_a_stall_is_told_in_seconds(self):
+        result = self.extract(f"{self.url}/hang", *FAST, "--stall", "250ms")
+        self.assert_one_line(result, 1, "no page came for 0.25 s\n")
+        self.assertEqual(result.stats["outcome"], "stalled")
+
+    def test_no_wait_at_all_may_be_allowed(self):
+        result = self.extract(f"{self.url}/good", *FAST, "--max-wait", "0")
+        self.assertEqual((result.status, result.stderr), (0, ""))
 
     def test_closed_standard_streams_are_told(self):
         for closed, status in [(">&-", 1), ("2>&-", 0), ("<&-", 0)]:
@@ -147,6 +242,46 @@ class Lists(Case):
                                          capture_output=True)
                 self.assertEqual(process.returncode, status, process.stderr)
                 self.assertEqual(process.stdout.count(b"\n"), 0 if status else 250)
+
+
+class Examples(Case):
+    """The small programs next to `extract`."""
+
+    def setUp(self):
+        super().setUp()
+        self.url = f"http://127.0.0.1:{start_server(self, 'small_api.py')}"
+
+    def run_example(self, name, *arguments):
+        process = subprocess.run([pathlib.Path(EXTRACT).with_name(name), *arguments],
+                                 capture_output=True, timeout=60)
+        return process.returncode, process.stdout.decode(), process.stderr.decode()
+
+    def test_one_argument_is_needed(self):
+        for name in ["first_program", "worker_pool"]:
+            with self.subTest(name=name):
+                self.assertEqual(self.run_example(name), (2, "", f"usage: {name} URL\n"))
+
+    def test_success_only_if_everything_came(self):
+        status, stdout, stderr = self.run_example("first_program", f"{self.url}/good?limit=100")
+        self.assertEqual((status, stdout.count("\n")), (0, 250), stderr)
+        self.assertIn("complete: ", stderr)
+        for path, part in [("403", "page_failed: "), ("wrong-total?limit=100", "count_mismatch: ")]:
+            with self.subTest(path=path):
+                status, _, stderr = self.run_example("first_program", f"{self.url}/{path}")
+                self.assertEqual((status, stderr.count("\n")), (1, 1), stderr)
+                self.assertIn(part, stderr)
+
+    def test_a_failure_ends_with_a_message(self):
+        for name, url, part in [("first_program", "nonsense:", "nonsense"),
+                                ("worker_pool", "nonsense:", "nonsense"),
+                                ("worker_pool", "http://127.0.0.1:1/", "onnect"),
+                                ("worker_pool", f"{self.url}/403", "403"),
+                                ("worker_pool", f"{self.url}/html", "parse")]:
+            with self.subTest(name=name, url=url):
+                status, _, stderr = self.run_example(name, url)
+                self.assertEqual((status, stderr.count("\n")), (1, 1), stderr)
+                self.assertTrue(stderr.startswith(name + ": "), stderr)
+                self.assertIn(part, stderr)
 
 
 class Interrupted(Case):

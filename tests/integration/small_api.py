@@ -32,7 +32,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         count = min(int(self.query.get("limit", "50")), largest)
         if short == begin:
             count //= 2
-        rows = [{"id": i, "text": "é" * 50} for i in range(begin, min(RECORDS, begin + count))]
+        rows = [{"id": i, "name": f"record {i}", "text": "é" * 50}
+                for i in range(begin, min(RECORDS, begin + count))]
         return {"results": rows} if total is None else {"count": total, "results": rows}
 
     def do_GET(self):

@@ -1,4 +1,5 @@
 // The job of extract.cpp by hand, the way it goes into an existing service: worker_pool URL
+// Here it is the first 1000 records of a list, whatever its length.
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
 #include <asio/use_future.hpp>
@@ -16,9 +17,8 @@ struct service {
     headgate::worker_pool pool{context, 64};
 };
 
-asio::awaitable<void> plan(service& my, std::string url, int records)
+asio::awaitable<void> plan(service& my, headgate::http::url list, int records)
 {
-    headgate::http::url list{url};
     for (int offset = 0; offset < records; offset += 100) {
         list.set_query("offset", std::to_string(offset)).set_query("limit", "100");
         co_await my.urls.async_push(list, asio::use_awaitable);
@@ -48,13 +48,27 @@ asio::awaitable<void> print(service& my)
         std::rethrow_exception(failure);
 }
 
-int main(int, char* argv[])
-{
+int main(int argc, char* argv[])
+try {
+    if (argc != 2) {
+        std::cerr << "usage: worker_pool URL\n";
+        return 2;
+    }
+    const headgate::http::url list{argv[1]};
     asio::io_context context;
     service my{context};
-    auto planned = asio::co_spawn(context, plan(my, argv[1], 1000), asio::use_future);
-    my.pool.async_run([&](auto me) { return work(me, my); }, [&](auto e) { my.pages.close(e); });
+    auto planned = asio::co_spawn(context, plan(my, list, 1000), asio::use_future);
+    my.pool.async_run([&](auto me) { return work(me, my); },
+                      [&](auto failure) {
+                          my.urls.close(); // nobody is left to take more
+                          my.pages.close(failure);
+                      });
     auto printed = asio::co_spawn(context, print(my), asio::use_future);
     context.run();
-    printed.get();
+    printed.get(); // a failure of the work comes before what follows from it
+    planned.get();
+    return 0;
+} catch (const std::exception& e) {
+    std::cerr << "worker_pool: " << e.what() << '\n';
+    return 1;
 }

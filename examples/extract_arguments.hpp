@@ -20,10 +20,18 @@
 #include <utility>
 #include <vector>
 
-/// A command line that cannot be obeyed: one line that says why.
+/// A command line that cannot be obeyed: one line that says why, also where a line break was given.
 class bad_usage : public std::runtime_error {
 public:
-    using std::runtime_error::runtime_error;
+    explicit bad_usage(const std::string& why) : std::runtime_error{on_one_line(why)} {}
+
+private:
+    static std::string on_one_line(std::string text)
+    {
+        std::replace_if(
+            text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
+        return text;
+    }
 };
 
 /// The command line of `extract`, checked.

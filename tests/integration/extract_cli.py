@@ -33,6 +33,8 @@ class BadUsage(Case):
             ([url, *FAST, "--header", "nonsense"], "nonsense"),
             ([url, *FAST, "--header", "Bad Name: x"], "--header Bad Name:"),
             ([url, *FAST, "--header", "X: a\r\nEvil: b"], "X"),
+            ([url, *FAST, "--header", "X\nY: a"], "--header X?Y:"),
+            ([url, *FAST, "--un\nknown"], "--un?known"),
             ([url, *FAST, "--max-in-flight", "0"], "max-in-flight"),
             ([url, *FAST, "--timeout", "soon"], "soon"),
             ([url, *FAST, "--timeout", "0"], "more than 0"),

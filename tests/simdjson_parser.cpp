@@ -93,3 +93,14 @@ TEST_CASE("a large page after a small one, and a body without room behind it")
     check_same(large, "/a");
     check_same("[1]", "");
 }
+
+TEST_CASE("a record has the same digest whoever has read its page")
+{
+    const json::json_pointer pointer{"/a"};
+    const auto digest = [&](const std::string& body) {
+        return headgate::simdjson_parser{}.parse(body, pointer).records.front().digest;
+    };
+    CHECK(digest(R"({"a":[{"id":1}]})") ==
+          digest(R"({"a":[{"id":1},{"id":18446744073709551617}]})"));
+    CHECK(digest(R"({"a":[{"id":1}]})") != digest(R"({"a":[{"id":2}]})"));
+}

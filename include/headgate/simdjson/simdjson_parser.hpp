@@ -3,12 +3,14 @@
 
 #include <headgate/json_parser.hpp>
 #include <headgate/page_parser.hpp>
+#include <headgate/record.hpp>
 #include <headgate/simdjson/detail/simdjson_reader.hpp>
 
 #include <nlohmann/json.hpp>
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace headgate {
@@ -30,7 +32,12 @@ public:
         thread_local detail::simdjson_reader reader;
         if (std::optional<parsed_page> page = reader.read(body, pointer))
             return *std::move(page);
-        return json_parser{}.parse(body, pointer);
+        parsed_page page = json_parser{}.parse(body, pointer);
+        // The same as if simdjson had read it: other pages of the list may be for it.
+        for (record_slice& each : page.records)
+            each.digest = detail::simdjson_reader::digest_of(
+                std::string_view{body}.substr(each.begin, each.size));
+        return page;
     }
 };
 

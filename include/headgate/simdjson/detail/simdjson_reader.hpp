@@ -53,6 +53,11 @@ public:
         return result;
     }
 
+    static std::size_t digest_of(std::string_view text) noexcept
+    {
+        return std::hash<std::string_view>{}(text);
+    }
+
 private:
     /// simdjson reads some bytes beyond the end.
     std::string_view padded(const std::string& body)
@@ -101,7 +106,7 @@ private:
             // The text has the white space behind it in it.
             text = text.substr(0, text.find_last_not_of(" \t\r\n") + 1);
             slices_.push_back({static_cast<std::size_t>(text.data() - text_.data()), text.size(),
-                               std::hash<std::string_view>{}(text)});
+                               digest_of(text)});
         }
         return true;
     }

@@ -46,7 +46,8 @@ TEST_CASE("what is no http URL is refused without showing credentials")
 {
     const std::string bad =
         GENERATE(as<std::string>{}, "", "example.com/x", "ftp://u:secret@h/x", "file:///etc/passwd",
-                 "http://", "http://u:secret@h:99999/", "//h/x", "http://u:secret@h\n/");
+                 "http://", "http://u:secret@h:99999/", "//h/x", "http://u:secret@h\n/",
+                 "http://u:secret@h%7F/", "http://u:secret@h%2541/");
     try {
         url{bad};
         FAIL("accepted " << bad);

@@ -30,13 +30,17 @@ public:
         if (std::any_of(text.begin(), text.end(), is_control))
             throw std::invalid_argument{"URL has a control character in it"};
         parse(text);
-        if (const std::string name = scheme(); name != "http" && name != "https")
-            throw unsupported_scheme{"URL \"" + without_credentials() + "\": scheme is " + name +
+        if (const std::string kind = scheme(); kind != "http" && kind != "https")
+            throw unsupported_scheme{"URL \"" + without_credentials() + "\": scheme is " + kind +
                                      ", must be http or https"};
-        // What libcurl puts together of it would be another host when it is parsed again.
-        if (host().find('%') != std::string::npos)
-            throw std::invalid_argument{"URL \"" + without_credentials() +
-                                        "\": host has a percent sign in it"};
+        // libcurl decodes what is percent-encoded in a host; put together and parsed again it
+        // would be another host.
+        const std::string name = host();
+        if (name.find('%') != std::string::npos ||
+            std::any_of(name.begin(), name.end(), is_control))
+            throw std::invalid_argument{"URL \"" + hide_credentials(text) +
+                                        "\": host has an encoded percent sign or control "
+                                        "character in it"};
     }
 
     url(const url& other) : handle_{curl_url_dup(other.handle_.get())}

@@ -74,7 +74,7 @@ private:
 };
 
 template <class Watcher>
-class fixture : public headgate::detail::socket_user,
+class fixture final : public headgate::detail::socket_user,
                 public std::enable_shared_from_this<fixture<Watcher>> {
 public:
     static std::shared_ptr<fixture> make()

@@ -4,6 +4,7 @@
 #include <headgate/detail/bounds.hpp>
 #include <headgate/detail/json_digest.hpp>
 #include <headgate/detail/json_pointer.hpp>
+#include <headgate/detail/record_store.hpp>
 #include <headgate/page_parser.hpp>
 #include <headgate/record.hpp>
 
@@ -196,20 +197,8 @@ private:
     void finish_record(std::size_t end, std::size_t digest)
     {
         const std::size_t begin = text_.find_first_not_of(", \t\r\n", end_);
-        make_room(end);
-        result_.records.push_back({begin, end - begin, digest});
+        add_record(result_.records, {begin, end - begin, digest}, text_.size());
         end_ = end;
-    }
-
-    /// Doubling would cost a page of the smallest records thrice what it needs.
-    void make_room(std::size_t end)
-    {
-        auto& all = result_.records;
-        if (all.size() < all.capacity())
-            return;
-        const double left = static_cast<double>(text_.size() - end) / static_cast<double>(end);
-        const double more = std::min(left, 1.0) * static_cast<double>(all.size());
-        all.reserve(all.size() + static_cast<std::size_t>(more) + 16);
     }
 
     /// Whether what comes now is what the pointer means, or an ancestor of that.

@@ -3,12 +3,27 @@
 
 #include <headgate/record.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <string>
 #include <utility>
 #include <vector>
 
 namespace headgate::detail {
+
+/// Adds a record found in a text of that size. Room is made for as many as there will be if they go
+/// on like this: doubling would cost a page of the smallest records thrice what it needs.
+inline void add_record(std::vector<record_slice>& all, const record_slice& one,
+                       std::size_t text_size)
+{
+    if (all.size() == all.capacity()) {
+        const auto read = static_cast<double>(one.begin + one.size);
+        const double more = std::min((static_cast<double>(text_size) - read) / read, 1.0) *
+                            static_cast<double>(all.size());
+        all.reserve(all.size() + static_cast<std::size_t>(more) + 16);
+    }
+    all.push_back(one);
+}
 
 /// Records and the text that they stand in.
 class record_store {

@@ -23,7 +23,8 @@ namespace headgate {
 /// A record's digest is that of its text: a page that comes again with the members of its records
 /// in another order is not known as a copy.
 ///
-/// Keeps simdjson's buffers for each thread that has used it, as large as its largest page.
+/// Keeps simdjson's buffers for each thread that has used it, 20 times the largest page of up to
+/// 1 MiB; for larger ones they are made anew.
 class simdjson_parser {
 public:
     /// @throws as `json_parser`

@@ -3,6 +3,7 @@
 
 #include <headgate/detail/bounds.hpp>
 #include <headgate/detail/json_pointer.hpp>
+#include <headgate/detail/record_store.hpp>
 #include <headgate/page_parser.hpp>
 #include <headgate/record.hpp>
 
@@ -14,6 +15,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace headgate::detail {
@@ -27,29 +29,21 @@ public:
     std::optional<parsed_page> read(const std::string& body,
                                     const nlohmann::json::json_pointer& pointer)
     {
-        const std::string_view text = padded(body);
-        if (checker_.max_depth() != most_json_depth &&
-            checker_.allocate(text.size(), most_json_depth) != ::simdjson::SUCCESS)
-            return std::nullopt;
-        if (checker_.parse(text.data(), text.size(), false).error() != ::simdjson::SUCCESS)
-            return std::nullopt;
-        ::simdjson::ondemand::document whole;
-        if (finder_.iterate(text.data(), text.size(), text.size() + ::simdjson::SIMDJSON_PADDING)
-                .get(whole) != ::simdjson::SUCCESS)
-            return std::nullopt;
-        text_ = text;
+        std::optional<parsed_page> result;
+        text_ = padded(body);
         tokens_ = tokens_of(pointer);
-        slices_.clear();
-        ::simdjson::ondemand::array list;
-        // A body that is the array itself is no value to simdjson.
-        const bool found = tokens_.empty() ? whole.get_array().get(list) == ::simdjson::SUCCESS &&
-                                                 read_records(list)
-                                           : read_member(whole, 0);
-        if (!found)
-            return std::nullopt;
-        parsed_page result;
-        result.document = around(text);
-        result.records = slices_;
+        // simdjson takes 14 times a body for the check and 6 times for the search.
+        const bool is_large = text_.size() > most_kept;
+        const bool is_valid = check();
+        if (is_large)
+            checker_ = ::simdjson::dom::parser{};
+        if (is_valid && find())
+            result.emplace(parsed_page{around(), std::move(slices_)});
+        slices_ = {};
+        if (is_large) {
+            finder_ = ::simdjson::ondemand::parser{};
+            copy_ = {};
+        }
         return result;
     }
 
@@ -59,6 +53,30 @@ public:
     }
 
 private:
+    /// The buffers for larger bodies are not kept.
+    static constexpr std::size_t most_kept = std::size_t{1} << 20;
+
+    bool check()
+    {
+        if (checker_.max_depth() != most_json_depth &&
+            checker_.allocate(text_.size(), most_json_depth) != ::simdjson::SUCCESS)
+            return false;
+        return checker_.parse(text_.data(), text_.size(), false).error() == ::simdjson::SUCCESS;
+    }
+
+    bool find()
+    {
+        ::simdjson::ondemand::document whole;
+        if (finder_.iterate(text_.data(), text_.size(), text_.size() + ::simdjson::SIMDJSON_PADDING)
+                .get(whole) != ::simdjson::SUCCESS)
+            return false;
+        if (!tokens_.empty())
+            return read_member(whole, 0);
+        // A body that is the array itself is no value to simdjson.
+        ::simdjson::ondemand::array list;
+        return whole.get_array().get(list) == ::simdjson::SUCCESS && read_records(list);
+    }
+
     /// simdjson reads some bytes beyond the end.
     std::string_view padded(const std::string& body)
     {
@@ -105,8 +123,10 @@ private:
                 return false;
             // The text has the white space behind it in it.
             text = text.substr(0, text.find_last_not_of(" \t\r\n") + 1);
-            slices_.push_back({static_cast<std::size_t>(text.data() - text_.data()), text.size(),
-                               digest_of(text)});
+            add_record(slices_,
+                       {static_cast<std::size_t>(text.data() - text_.data()), text.size(),
+                        digest_of(text)},
+                       text_.size());
         }
         return true;
     }
@@ -131,15 +151,15 @@ private:
     }
 
     /// What is not a record. It was checked, and is small.
-    nlohmann::json around(std::string_view text) const
+    nlohmann::json around() const
     {
         if (slices_.empty())
-            return nlohmann::json::parse(text);
+            return nlohmann::json::parse(text_);
         const std::size_t end = slices_.back().begin + slices_.back().size;
         std::string rest;
-        rest.reserve(text.size() - end + slices_.front().begin);
-        rest += text.substr(0, slices_.front().begin);
-        rest += text.substr(end);
+        rest.reserve(text_.size() - end + slices_.front().begin);
+        rest += text_.substr(0, slices_.front().begin);
+        rest += text_.substr(end);
         return nlohmann::json::parse(rest);
     }
 

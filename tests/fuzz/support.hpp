@@ -325,7 +325,7 @@ private:
 
     void join(task& next)
     {
-        if constexpr (requires { pager_.join(next.where, next.records); }) {
+        if constexpr (requires { pager_.join(next.where, next.records.records()); }) {
             if (next.received) {
                 std::optional<std::size_t> repeated;
                 try {

@@ -269,6 +269,11 @@ public:
         const std::optional<page_end> result = judge(name);
         if (result && seam_ && (seam_->is_lost() || seam_->is_searching()))
             return changed(seam_->lost_at());
+        // A page that comes again is the end of a list that stands still. In one that moves it may
+        // be the rows that have come there, and the rest is behind them.
+        if (result && seam_ && plan_.repetition() && result->code() == outcome_code::complete)
+            return page_end{outcome_code::list_changed,
+                            result->reason() + ", or the list changed while it was read"};
         return result;
     }
 

@@ -1,6 +1,7 @@
 #include <headgate/http/client.hpp>
 #include <headgate/testing/loopback_server.hpp>
 
+#include "support/interpose.hpp"
 #include "support/run.hpp"
 
 #include <asio/detached.hpp>
@@ -11,7 +12,6 @@
 #include <asio/use_future.hpp>
 #include <asio/write.hpp>
 
-#include <dlfcn.h>
 #include <netdb.h>
 #include <sys/epoll.h>
 
@@ -28,17 +28,12 @@ namespace http = headgate::http;
 using headgate::testing::loopback_request;
 using headgate::testing::loopback_response;
 using headgate::testing::loopback_server;
+using support::original;
 
 namespace {
 
 thread_local bool sockets_can_be_watched = true; // so that a server on another thread goes on
 std::atomic<bool> names_may_be_resolved{false};
-
-template <class Function>
-Function* original(const char* name)
-{
-    return reinterpret_cast<Function*>(dlsym(RTLD_NEXT, name));
-}
 
 } // namespace
 

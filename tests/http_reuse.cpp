@@ -3,12 +3,12 @@
 #include <headgate/http/client.hpp>
 #include <headgate/testing/loopback_server.hpp>
 
+#include "support/interpose.hpp"
 #include "support/run.hpp"
 
 #include <asio/detached.hpp>
 #include <asio/steady_timer.hpp>
 
-#include <dlfcn.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
 
@@ -24,6 +24,7 @@ namespace http = headgate::http;
 using headgate::testing::loopback_request;
 using headgate::testing::loopback_response;
 using headgate::testing::loopback_server;
+using support::original;
 
 namespace {
 
@@ -37,12 +38,6 @@ struct system_calls {
 };
 
 thread_local system_calls made;
-
-template <class Function>
-Function* original(const char* name)
-{
-    return reinterpret_cast<Function*>(dlsym(RTLD_NEXT, name));
-}
 
 } // namespace
 

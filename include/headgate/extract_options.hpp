@@ -2,6 +2,7 @@
 #define HEADGATE_EXTRACT_OPTIONS_HPP
 
 #include <headgate/detail/json_pointer.hpp>
+#include <headgate/detail/page_reader.hpp>
 #include <headgate/http/request.hpp>
 #include <headgate/http/response.hpp>
 #include <headgate/json_parser.hpp>
@@ -46,11 +47,7 @@ public:
         };
         return *this;
     }
-    const std::function<parsed_page(const std::string&, const nlohmann::json::json_pointer&)>&
-    parse() const noexcept
-    {
-        return parse_;
-    }
+    const detail::page_reader::parser& parse() const noexcept { return parse_; }
 
     /// The most requests in flight at once; 64 unless set. As many pages may wait for the caller,
     /// so memory is bounded by this number of pages.
@@ -214,7 +211,7 @@ public:
 
 private:
     nlohmann::json::json_pointer records_{"/results"};
-    std::function<parsed_page(const std::string&, const nlohmann::json::json_pointer&)> parse_ =
+    detail::page_reader::parser parse_ =
         [](const std::string& body, const nlohmann::json::json_pointer& pointer) {
             return json_parser{}.parse(body, pointer);
         };

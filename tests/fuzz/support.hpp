@@ -1,6 +1,7 @@
 #ifndef HEADGATE_TESTS_FUZZ_SUPPORT_HPP
 #define HEADGATE_TESTS_FUZZ_SUPPORT_HPP
 
+#include <headgate/detail/any_pager.hpp>
 #include <headgate/detail/page_order.hpp>
 #include <headgate/detail/record_store.hpp>
 #include <headgate/http/request.hpp>
@@ -107,10 +108,10 @@ struct answer {
 template <class Pager, class Server>
 class extraction {
 public:
-    using position = typename Pager::position;
+    using position = headgate::detail::any_pager::position;
 
     extraction(Pager& pager, Server& server, input& in, const http::url& list)
-        : pager_{pager},
+        : pager_{std::move(pager)},
           server_{server},
           in_{in},
           list_{list},
@@ -118,8 +119,7 @@ public:
                                     : nlohmann::json::json_pointer{"/results"}}
     {
         workers_ = 1 + in_.below(8);
-        if constexpr (requires { pager_.is_ordered(); })
-            ordered_ = pager_.is_ordered();
+        ordered_ = pager_.is_ordered();
     }
 
     /// @return how it ended; nothing if a page failed with which the pager could not do
@@ -172,7 +172,7 @@ private:
                 auto where = pager_.next();
                 if (!where)
                     break;
-                planned_.emplace(task{next_index_++, std::move(*where)});
+                planned_.emplace(task{next_index_++, std::move(where)});
                 require(!ended_, "nothing is given out after the end");
             }
             if (queue_.size() == workers_)
@@ -194,14 +194,12 @@ private:
 
     void call_off_waits()
     {
-        if constexpr (requires(const position& where) { pager_.wanted(where); }) {
-            for (std::size_t i = 0; i < flights_.size();) {
-                task& each = flights_[i];
-                if (each.now != state::waiting || each.received || pager_.wanted(each.where))
-                    ++i;
-                else
-                    go_for_rest(i);
-            }
+        for (std::size_t i = 0; i < flights_.size();) {
+            task& each = flights_[i];
+            if (each.now != state::waiting || each.received || pager_.wanted(each.where))
+                ++i;
+            else
+                go_for_rest(i);
         }
     }
 
@@ -216,10 +214,7 @@ private:
     {
         task next = std::move(queue_.front());
         queue_.pop_front();
-        bool wanted = true;
-        if constexpr (requires { pager_.wanted(next.where); })
-            wanted = pager_.wanted(next.where);
-        if (wanted)
+        if (pager_.wanted(next.where))
             flights_.push_back(std::move(next));
         else
             hand_over(std::move(next));
@@ -252,15 +247,15 @@ private:
             require(request->url().credentials() == list_.credentials(),
                     "requests have the list's user name");
         }
-        answer got = server_.make(what.where, request ? &*request : nullptr);
+        const auto& where = *static_cast<const typename Pager::position*>(what.where.get());
+        answer got = server_.make(where, request ? &*request : nullptr);
         if (!got.records.empty())
             got.document[records_] = std::move(got.records);
         http::response response{got.is_lost ? 0 : got.status, std::move(got.headers),
                                 got.document.dump()};
         try {
-            if constexpr (requires { pager_.refused(what.where, response); })
-                if (!got.is_lost && pager_.refused(what.where, response))
-                    return true;
+            if (!got.is_lost && pager_.refused(what.where, response))
+                return true;
             if (got.is_lost || got.status < 200 || got.status >= 300)
                 return give_up(what);
             auto page = headgate::json_parser{}.parse(response.body(), records_);
@@ -284,23 +279,19 @@ private:
 
     bool give_up(const task& what)
     {
-        if constexpr (requires(paging::page_end why) { pager_.failed(what.where, why); })
-            pager_.failed(what.where, {headgate::outcome_code::page_failed, "cannot be had"});
-        else
-            stopped_ = true;
+        stopped_ =
+            !pager_.failed(what.where, {headgate::outcome_code::page_failed, "cannot be had"});
         return !stopped_;
     }
 
     void go_for_rest(std::size_t which)
     {
         task& chosen = flights_[which];
-        if constexpr (requires { pager_.rest(chosen.where); }) {
-            if (auto rest = pager_.rest(chosen.where)) {
-                require(!ended_ || chosen.index < valid_from_, "nothing is missing after the end");
-                chosen.where = std::move(*rest);
-                chosen.now = state::waiting;
-                return;
-            }
+        if (auto rest = pager_.rest(chosen.where)) {
+            require(!ended_ || chosen.index < valid_from_, "nothing is missing after the end");
+            chosen.where = std::move(rest);
+            chosen.now = state::waiting;
+            return;
         }
         task done = std::move(chosen);
         flights_.erase(flights_.begin() + static_cast<std::ptrdiff_t>(which));
@@ -325,26 +316,23 @@ private:
 
     void join(task& next)
     {
-        if constexpr (requires { pager_.join(next.where, next.records.records()); }) {
-            if (next.received) {
-                std::optional<std::size_t> repeated;
-                try {
-                    repeated = pager_.join(next.where, next.records.records());
-                } catch (const std::exception&) {
-                    stopped_ = true;
-                    return;
-                }
-                if (!repeated) {
-                    order_.skip_to(next_index_);
-                    valid_from_ = next_index_;
-                    in_order_ = 0;
-                    planned_.reset();
-                    return;
-                }
-                require(*repeated <= next.records.size(), "no more repeats than came");
-                paging::kept{*repeated, next.records.size() - *repeated}.apply(
-                    next.records.slices());
+        if (next.received) {
+            std::optional<std::size_t> repeated;
+            try {
+                repeated = pager_.join(next.where, next.records.records());
+            } catch (const std::exception&) {
+                stopped_ = true;
+                return;
             }
+            if (!repeated) {
+                order_.skip_to(next_index_);
+                valid_from_ = next_index_;
+                in_order_ = 0;
+                planned_.reset();
+                return;
+            }
+            require(*repeated <= next.records.size(), "no more repeats than came");
+            paging::kept{*repeated, next.records.size() - *repeated}.apply(next.records.slices());
         }
         deliver(next);
     }
@@ -357,7 +345,7 @@ private:
 
     static constexpr unsigned most = 8; // workers
 
-    Pager& pager_;
+    headgate::detail::pager_model<Pager> pager_;
     Server& server_;
     input& in_;
     const http::url& list_;

@@ -33,6 +33,7 @@ struct arguments {
     std::string url;
     std::uint64_t pages = 1000;
     std::size_t in_flight = 16;
+    std::size_t threads = 1; ///< for the programs that can use several
     kind what = kind::fetch;
     std::string output = "/dev/null";
 };
@@ -47,6 +48,7 @@ inline arguments parse_arguments(int argc, char* argv[], const std::string& desc
     app.add_option("--in-flight", result.in_flight, "Requests at once")->check(CLI::PositiveNumber);
     const std::map<std::string, kind> kinds{
         {"fetch", kind::fetch}, {"parse", kind::parse}, {"ndjson", kind::ndjson}};
+    app.add_option("--threads", result.threads, "Threads to run on")->check(CLI::PositiveNumber);
     app.add_option("--job", result.what, "fetch, parse or ndjson")
         ->transform(CLI::CheckedTransformer(kinds));
     app.add_option("--output", result.output, "Where the records of the job ndjson go");

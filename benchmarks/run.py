@@ -7,6 +7,7 @@ What the peers in other languages need is built here; a peer that cannot be had 
 
 import argparse
 import json
+import os
 import re
 import shutil
 import signal
@@ -152,6 +153,13 @@ class Session:
                 {
                     n: Task(server.url(n), max(1, self.scaled(1_000_000) // n), 4, "ndjson")
                     for n in records
+                },
+            ),
+            "threads": self._growth(
+                [ours],
+                {
+                    n: Task(server.url(), self.scaled(20_000), 16, "ndjson", n)
+                    for n in range(1, (os.cpu_count() or 1) + 1)
                 },
             ),
         }

@@ -16,7 +16,9 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <utility>
+#include <vector>
 
 namespace http = headgate::http;
 namespace paging = headgate::paging;
@@ -101,16 +103,25 @@ private:
         http::url url{settings_.url};
         for (std::uint64_t page = 0; page < settings_.pages; ++page) {
             url.set_query("page", std::to_string(page));
-            co_await urls_.async_push(url, asio::use_awaitable);
+            if (!urls_.try_push(url))
+                co_await urls_.async_push(url, asio::use_awaitable);
         }
         urls_.close();
     }
 
     asio::awaitable<void> work(headgate::worker_pool::worker me)
     {
-        while (auto url = co_await urls_.async_pop(asio::use_awaitable)) {
-            auto place = co_await bodies_.async_reserve(asio::use_awaitable);
-            co_await limiter_.async_acquire(asio::use_awaitable);
+        for (;;) {
+            auto url = urls_.try_pop();
+            if (!url)
+                url = co_await urls_.async_pop(asio::use_awaitable);
+            if (!url)
+                break;
+            auto place = bodies_.try_reserve();
+            if (!place)
+                place = co_await bodies_.async_reserve(asio::use_awaitable);
+            if (!limiter_.try_acquire())
+                co_await limiter_.async_acquire(asio::use_awaitable);
             const auto busy = me.in_flight();
             http::request request{std::move(*url)};
             auto answer = co_await client_.send(std::move(request));
@@ -171,7 +182,11 @@ int main(int argc, char* argv[])
             pipeline.emplace(context, settings, records).start(context);
         else
             asio::co_spawn(context, extract(context, settings, records, peak_in_flight), rethrow);
+        std::vector<std::jthread> others;
+        for (std::size_t i = 1; i < settings.threads; ++i)
+            others.emplace_back([&context] { context.run(); });
         context.run();
+        others.clear();
         measured.print(records, pipeline ? pipeline->peak_in_flight() : peak_in_flight);
         return records.pages() == settings.pages ? 0 : 1;
     } catch (const std::exception& e) {

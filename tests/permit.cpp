@@ -193,7 +193,7 @@ TEST_CASE("a bucket is as if what came back had never been taken, in whatever or
                 const bool waited = random() % 2 == 0;
                 now = std::max(now, bucket.due(n));
                 all.push_back({now, n, waited});
-                bucket.charge(n, now, waited, all.size());
+                bucket.charge(n, now, waited, all.size(), true);
             } else if (!all.empty()) {
                 const std::size_t which =
                     all.size() - 1 - random() % std::min<std::size_t>(10, all.size());
@@ -204,7 +204,7 @@ TEST_CASE("a bucket is as if what came back had never been taken, in whatever or
             token_bucket never{allowed, credit};
             for (std::size_t i = 0; i < all.size(); ++i)
                 if (!all[i].back)
-                    never.charge(all[i].tokens, all[i].at, all[i].waited, i + 1);
+                    never.charge(all[i].tokens, all[i].at, all[i].waited, i + 1, true);
             // At the time at which something comes back no credit is given.
             REQUIRE(std::max(now, bucket.due(1)) >= std::max(now, never.due(1)));
             REQUIRE(bucket.due(1) <= std::max(now, never.due(1)) + credit);

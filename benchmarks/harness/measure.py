@@ -20,6 +20,7 @@ class Task:
     pages: int
     in_flight: int
     job: str
+    threads: int = 1
 
     def arguments(self, pages: int) -> list[str]:
         return [
@@ -27,6 +28,7 @@ class Task:
             *("--pages", str(pages)),
             *("--in-flight", str(self.in_flight)),
             *("--job", self.job),
+            *(("--threads", str(self.threads)) if self.threads > 1 else ()),
         ]
 
 
@@ -44,7 +46,8 @@ def start(command: Sequence[str], cpu: int | None) -> str:
 
 def perform(program: Program, task: Task, cpu: int | None) -> dict:
     pages = max(1, int(task.pages * program.share))
-    output = start([*program.command, *task.arguments(pages)], cpu)
+    # Several threads share all processors with the server.
+    output = start([*program.command, *task.arguments(pages)], cpu if task.threads == 1 else None)
     result = json.loads(output.splitlines()[-1])
     if result["pages"] != pages:
         raise RuntimeError(f"{program.name} brought {result['pages']} pages of {pages}")

@@ -70,10 +70,13 @@ def _growth(growth: dict) -> str:
     for axis, title in GROWTH.items():
         header = [title, "program", "CPU µs a page", "peak RSS MiB"]
         by_record, by_flight = axis == "records", axis == "in_flight"
+        by_thread = axis == "threads"
         if by_record:
             header.append("CPU µs a record")
         if by_flight:
             header.append("really in flight")
+        if by_thread:
+            header.append("pages/s")
         lines = []
         for row in growth[axis]:
             line = [
@@ -87,6 +90,8 @@ def _growth(growth: dict) -> str:
             if by_flight:
                 peak = row.get("peak_in_flight")
                 line.append(_spread(peak) if peak else "")
+            if by_thread:
+                line.append(_number(row["pages_per_second"]["median"]))
             lines.append(line)
         parts.append(f"### {title}\n\n" + _table(header, lines))
     return "\n".join(parts)
@@ -96,6 +101,7 @@ GROWTH = {
     "pages": "pages (fetch, 16 in flight)",
     "in_flight": "requests in flight (fetch)",
     "records": "records a page (ndjson, 4 in flight)",
+    "threads": "threads, on processors shared with the server (ndjson, 16 in flight)",
 }
 
 

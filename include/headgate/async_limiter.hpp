@@ -15,6 +15,7 @@
 #include <concepts>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
 #include <system_error>
 #include <type_traits>
@@ -135,6 +136,12 @@ public:
     /// Takes `n` tokens if they are there now and nobody waits; never suspends.
     /// @return whether they were taken; always false after `close` and if `n > max_tokens()`.
     bool try_acquire(std::size_t n = 1) { return core_->try_acquire(n); }
+
+    /// As `try_acquire`, but the tokens come as a `permit`; empty if they are not there.
+    std::optional<permit> try_acquire_permit(std::size_t n = 1)
+    {
+        return core_->try_acquire_permit(n);
+    }
 
     /// Waits for `n` tokens in turn and takes them.
     ///

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstddef>
 #include <map>
+#include <optional>
 #include <system_error>
 #include <tuple>
 #include <utility>
@@ -19,6 +20,19 @@ public:
     using deadlines = std::multimap<std::chrono::nanoseconds, acquire_waiter*>;
 
     explicit acquire_waiter(std::size_t n) noexcept : tokens{n} {}
+
+    template <class Core>
+    static std::optional<permit> at_once(Core& core, std::size_t n)
+        requires requires { core.try_acquire_permit(n); }
+    {
+        return core.try_acquire_permit(n);
+    }
+
+    template <class Handler>
+    static void deliver_at_once(Handler&& handler, permit&& granted)
+    {
+        std::forward<Handler>(handler)(std::error_code{}, std::move(granted));
+    }
 
     const std::size_t tokens;
     std::chrono::nanoseconds since{0};
@@ -36,6 +50,19 @@ public:
     explicit acquire_plain_waiter(std::size_t n) noexcept : acquire_waiter{n}
     {
         wants_permit = false;
+    }
+
+    template <class Core, class... Until>
+    static std::optional<std::error_code> at_once(Core& core, std::size_t n, const Until&...)
+        requires requires { core.try_acquire(n); }
+    {
+        return core.try_acquire(n) ? std::optional{std::error_code{}} : std::nullopt;
+    }
+
+    template <class Handler>
+    static void deliver_at_once(Handler&& handler, std::error_code none)
+    {
+        std::forward<Handler>(handler)(none);
     }
 
     template <class Handler>

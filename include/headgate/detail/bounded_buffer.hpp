@@ -4,6 +4,7 @@
 #include <headgate/detail/buffer_waiters.hpp>
 #include <headgate/detail/clock_timer.hpp>
 #include <headgate/detail/intrusive_list.hpp>
+#include <headgate/detail/ring.hpp>
 #include <headgate/detail/shutdown_service.hpp>
 #include <headgate/detail/waiter.hpp>
 #include <headgate/error.hpp>
@@ -11,7 +12,6 @@
 #include <asio/error.hpp>
 
 #include <cstddef>
-#include <deque>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -263,7 +263,7 @@ public:
     void abandon()
     {
         decided decided_ops;
-        std::deque<T> dropped;
+        ring<T> dropped;
         {
             std::lock_guard lock{mutex_};
             closed_ = abandoned_ = true;
@@ -281,7 +281,7 @@ public:
     void on_context_shutdown() noexcept override
     {
         decided decided_ops;
-        std::deque<T> dropped;
+        ring<T> dropped;
         {
             std::lock_guard lock{mutex_};
             closed_ = abandoned_ = true;
@@ -434,7 +434,7 @@ private:
     const Executor executor_;
     const std::size_t capacity_;
     mutable std::mutex mutex_;
-    std::deque<T> items_;
+    ring<T> items_;
     std::size_t places_ = 0;
     std::size_t unfinished_ = 0;
     intrusive_list<push_op> senders_;

@@ -63,6 +63,18 @@ public:
     push_waiter() = default;
     explicit push_waiter(value_type&& value) : item{std::move(value)} {}
 
+    static std::optional<reserved_place<Buffer>> at_once(Buffer& buffer)
+    {
+        auto place = buffer.try_reserve();
+        return place ? std::optional{std::move(place)} : std::nullopt;
+    }
+
+    template <class Handler>
+    static void deliver_at_once(Handler&& handler, reserved_place<Buffer>&& place)
+    {
+        std::forward<Handler>(handler)(std::error_code{}, std::move(place));
+    }
+
     std::optional<value_type> item;
 
 protected:
@@ -73,6 +85,18 @@ template <class Buffer>
 class send_waiter : public push_waiter<Buffer> {
 public:
     using push_waiter<Buffer>::push_waiter;
+
+    static std::optional<std::error_code> at_once(Buffer& buffer,
+                                                  typename Buffer::value_type& item)
+    {
+        return buffer.try_push(std::move(item)) ? std::optional{std::error_code{}} : std::nullopt;
+    }
+
+    template <class Handler>
+    static void deliver_at_once(Handler&& handler, std::error_code none)
+    {
+        std::forward<Handler>(handler)(none);
+    }
 
     template <class Handler>
     static void deliver(Handler&& handler,
@@ -93,6 +117,20 @@ public:
 
     pop_waiter() = default;
     explicit pop_waiter(TimePoint until) : deadline{until} {}
+
+    template <class Buffer, class... Until>
+    static std::optional<T> at_once(Buffer& buffer, const Until&...)
+    {
+        return buffer.try_pop();
+    }
+
+    /// The item has come without the optional: g++ 12 takes that, where it is moved on inside Asio,
+    /// for one that is read while empty (GCC bug 80635).
+    template <class Handler>
+    static void deliver_at_once(Handler&& handler, T&& item)
+    {
+        std::forward<Handler>(handler)(std::error_code{}, std::optional<T>{std::move(item)});
+    }
 
     const std::optional<TimePoint> deadline;
     typename deadlines::iterator position{};

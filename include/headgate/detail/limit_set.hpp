@@ -98,11 +98,12 @@ public:
     std::uint64_t charge(std::size_t n, time now, bool waited, bool held)
     {
         ++charges_;
+        const bool revocable = in_flight_ > 0;
         if (held)
             in_flight_ += std::min(n, std::numeric_limits<std::size_t>::max() - in_flight_);
         for (auto& state : states_) {
             if (auto* bucket = std::get_if<token_bucket>(&state))
-                bucket->charge(n, now, waited, charges_);
+                bucket->charge(n, now, waited, charges_, revocable);
             else
                 std::get<sliding_log>(state).charge(n, now);
         }

@@ -70,17 +70,15 @@ public:
         return enforced_;
     }
 
-    bool try_acquire(std::size_t tokens)
+    bool try_acquire(std::size_t tokens) { return try_grant(tokens, false).has_value(); }
+
+    /// A permit for the tokens, or nothing.
+    std::optional<permit> try_acquire_permit(std::size_t tokens)
     {
-        std::lock_guard lock{mutex_};
-        if (closed_ || tokens > gate_.limits().most() || !waiting_.empty() ||
-            gate_.limits().counts_in_flight())
-            return false;
-        const time now = clock();
-        if (tokens > 0 && gate_.due(tokens) > now)
-            return false;
-        grant(tokens, now, false, false);
-        return true;
+        const auto what = try_grant(tokens, true);
+        if (!what)
+            return std::nullopt;
+        return permit{std::static_pointer_cast<limiter_core>(this->shared_from_this()), *what};
     }
 
     void start(acquire_waiter& op) { start(op, std::nullopt); }
@@ -180,12 +178,26 @@ public:
     }
 
 private:
+    time read_clock() const { return std::chrono::floor<time>(Clock::now() - epoch_); }
+
     /// Time since the limiter was made. It never goes back, whatever the clock does and whichever
-    /// thread reads it: a clock that may jump back would hand out the same tokens again.
-    time clock()
+    /// thread has read it: a clock that may jump back would hand out the same tokens again.
+    time clock(time reading) { return last_now_ = std::max(last_now_, reading); }
+    time clock() { return clock(read_clock()); }
+
+    /// What is granted on arrival, if that can be.
+    std::optional<permit_source::grant> try_grant(std::size_t tokens, bool held)
     {
-        const auto reading = std::chrono::floor<time>(Clock::now() - epoch_);
-        return last_now_ = std::max(last_now_, reading);
+        // Reading the clock takes longer than all the rest and need not keep other threads waiting.
+        const time reading = read_clock();
+        std::lock_guard lock{mutex_};
+        if (closed_ || tokens > gate_.limits().most() || !waiting_.empty() ||
+            (!held && gate_.limits().counts_in_flight()))
+            return std::nullopt;
+        const time now = clock(reading);
+        if (tokens > 0 && gate_.due(tokens) > now)
+            return std::nullopt;
+        return grant(tokens, now, false, held);
     }
 
     time deadline(time_point until) const

@@ -1,13 +1,13 @@
 #ifndef HEADGATE_DETAIL_SLIDING_LOG_HPP
 #define HEADGATE_DETAIL_SLIDING_LOG_HPP
 
+#include <headgate/detail/ring.hpp>
 #include <headgate/limit.hpp>
 
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
-#include <deque>
-#include <iterator>
+#include <ranges>
 
 namespace headgate::detail {
 
@@ -34,9 +34,9 @@ public:
     {
         time when = time::min();
         std::size_t used = used_;
-        for (auto oldest = log_.begin(); used + n > capacity_; ++oldest) {
-            used -= oldest->count;
-            when = oldest->back_at;
+        for (std::size_t oldest = 0; used + n > capacity_; ++oldest) {
+            used -= log_[oldest].count;
+            when = log_[oldest].back_at;
         }
         return when;
     }
@@ -70,8 +70,8 @@ public:
     {
         log_ = other.log_;
         used_ = other.used_;
-        for (entry& each : log_)
-            each.back_at += period_ + slack_ - other.period_ - other.slack_;
+        for (std::size_t i = 0; i < log_.size(); ++i)
+            log_[i].back_at += period_ + slack_ - other.period_ - other.slack_;
     }
 
 private:
@@ -87,28 +87,34 @@ private:
         if (n == 0)
             return;
         used_ += n;
-        auto place = log_.end();
-        while (place != log_.begin() && std::prev(place)->back_at > back_at)
+        std::size_t place = log_.size();
+        while (place > 0 && log_[place - 1].back_at > back_at)
             --place;
-        if (place != log_.begin() && std::prev(place)->back_at == back_at)
-            std::prev(place)->count += n;
-        else
-            log_.insert(place, entry{back_at, n});
+        if (place > 0 && log_[place - 1].back_at == back_at) {
+            log_[place - 1].count += n;
+            return;
+        }
+        log_.push_back(entry{back_at, n});
+        for (std::size_t last = log_.size() - 1; last > place; --last)
+            std::swap(log_[last], log_[last - 1]);
     }
 
     /// Removes `n` tokens that come back at `back_at`, as far as they still count.
     std::size_t take(std::size_t n, time back_at)
     {
-        const auto found =
-            std::lower_bound(log_.begin(), log_.end(), back_at,
-                             [](const entry& e, time t) { return e.back_at < t; });
-        if (found == log_.end() || found->back_at != back_at)
+        const auto places = std::views::iota(std::size_t{0}, log_.size());
+        const auto found = std::ranges::lower_bound(places, back_at, {},
+                                                    [&](std::size_t i) { return log_[i].back_at; });
+        if (found == places.end() || log_[*found].back_at != back_at)
             return 0;
-        const std::size_t taken = std::min(n, found->count);
+        const std::size_t taken = std::min(n, log_[*found].count);
         used_ -= taken;
-        found->count -= taken;
-        if (found->count == 0)
-            log_.erase(found);
+        log_[*found].count -= taken;
+        if (log_[*found].count == 0) {
+            for (std::size_t i = *found; i + 1 < log_.size(); ++i)
+                std::swap(log_[i], log_[i + 1]);
+            log_.pop_back();
+        }
         return taken;
     }
 
@@ -117,7 +123,7 @@ private:
     time slack_;
     bool learns_;
     std::size_t used_ = 0;
-    std::deque<entry> log_;
+    ring<entry> log_;
 };
 
 } // namespace headgate::detail

@@ -42,10 +42,16 @@ public:
     }
 
     /// Takes `n` tokens at `now`, which is not before `due(n)`. `waited`: not on arrival, but when
-    /// their turn came. It is the charge number `order`.
-    void charge(std::size_t n, time now, bool waited, std::uint64_t order)
+    /// their turn came. It is the charge number `order`; without `revocable` charges before it
+    /// there is nothing that could be given back.
+    void charge(std::size_t n, time now, bool waited, std::uint64_t order, bool revocable)
     {
-        take(cost(n), to_ticks(now) - (waited ? credit_ : 0), order - 1);
+        const std::int64_t on_schedule = to_ticks(now) - (waited ? credit_ : 0);
+        if (revocable)
+            note(on_schedule, order - 1);
+        else
+            lows_.clear();
+        take(cost(n), on_schedule);
     }
 
     /// Of `n` tokens that were granted as charge number `order`, `used` stay taken: what is less is
@@ -54,10 +60,12 @@ public:
     void finish(std::size_t n, std::size_t used, time now, std::uint64_t order,
                 std::uint64_t newest)
     {
-        if (used < n)
+        if (used < n) {
             give_back(cost(n - used), to_ticks(now), order, newest);
-        else if (used > n)
-            take(cost(used - n), to_ticks(now), newest);
+        } else if (used > n) {
+            note(to_ticks(now), newest);
+            take(cost(used - n), to_ticks(now));
+        }
     }
 
     /// Starts with what is missing from another bucket, in tokens. If this one is smaller it starts
@@ -121,9 +129,8 @@ private:
         return saturate(static_cast<wide>(interval_) * static_cast<wide>(n));
     }
 
-    void take(std::int64_t ticks, std::int64_t on_schedule, std::uint64_t newest)
+    void take(std::int64_t ticks, std::int64_t on_schedule) noexcept
     {
-        note(on_schedule, newest);
         arrival_ = sum(std::max(arrival_, on_schedule), ticks);
     }
 

@@ -193,9 +193,33 @@ private:
 #pragma GCC diagnostic pop
 #endif
 
+/// What is posted for an operation that need not wait.
+template <class Waiter, class Handler, class Ready>
+class ready_op {
+public:
+    using allocator_type = asio::associated_allocator_t<Handler, asio::recycling_allocator<void>>;
+
+    ready_op(Handler&& handler, Ready&& result)
+        : handler_{std::move(handler)}, result_{std::move(result)}
+    {
+    }
+
+    allocator_type get_allocator() const noexcept
+    {
+        return asio::get_associated_allocator(handler_, asio::recycling_allocator<void>{});
+    }
+
+    void operator()() { Waiter::deliver_at_once(std::move(handler_), std::move(result_)); }
+
+private:
+    Handler handler_;
+    Ready result_;
+};
+
 /// The initiating function of an operation on a `Core` that lives in a shared_ptr.
 ///
-/// Makes the waiter, connects the handler's cancellation slot to `core->cancel(waiter)`, or to
+/// If `Waiter::at_once(core, payload)` has a result, a post of it is all there is to do. Otherwise, or
+/// without that function, makes the waiter, connects the handler's cancellation slot to `core->cancel(waiter)`, or to
 /// `core->cancel(waiter, type)` if there is that, then calls `core->start(waiter)`, which completes
 /// it at once or puts it into a list.
 template <class Waiter, class Core>
@@ -213,6 +237,15 @@ public:
         using op = waiter_op<Waiter, std::decay_t<Handler>, executor_type>;
         auto slot = asio::get_associated_cancellation_slot(handler);
         std::decay_t<Handler> mine{std::forward<Handler>(handler)};
+        if constexpr (requires { Waiter::at_once(*core_, payload...); }) {
+            if (auto result = Waiter::at_once(*core_, payload...)) {
+                using ready = std::remove_reference_t<decltype(*result)>;
+                auto executor = asio::get_associated_executor(mine, core_->get_executor());
+                asio::post(executor, ready_op<Waiter, std::decay_t<Handler>, ready>{
+                                         std::move(mine), std::move(*result)});
+                return;
+            }
+        }
         op* const waiting =
             op::create(std::move(mine), core_->get_executor(), std::forward<Payload>(payload)...);
         if (slot.is_connected()) {

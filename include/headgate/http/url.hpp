@@ -133,7 +133,11 @@ public:
         }
         if (!done)
             append(result, mine);
-        // Setting only the query, libcurl 7.88 would write the other parameters' %2F as %2f.
+        // libcurl 7.88 would write %2F as %2f, here and in the other parameters.
+        if (is_plain(result) && result.find('%') == std::string::npos) {
+            set(CURLUPART_QUERY, result.c_str());
+            return *this;
+        }
         std::string text = str();
         const auto fragment = std::min(text.find('#'), text.size());
         const auto mark = std::min(text.find('?'), fragment);
@@ -161,10 +165,8 @@ private:
     void parse(const std::string& text)
     {
         // Only what has to be is encoded: libcurl 7.88 would write %2F as %2f as well.
-        const bool plain = std::all_of(text.begin(), text.end(),
-                                       [](unsigned char c) { return c > 0x20 && c < 0x7f; });
-        const CURLUcode failed =
-            curl_url_set(handle_.get(), CURLUPART_URL, text.c_str(), plain ? 0 : CURLU_URLENCODE);
+        const CURLUcode failed = curl_url_set(handle_.get(), CURLUPART_URL, text.c_str(),
+                                              is_plain(text) ? 0 : CURLU_URLENCODE);
         if (failed == CURLUE_OK)
             return;
         const std::string reason =
@@ -172,6 +174,12 @@ private:
         if (failed == CURLUE_UNSUPPORTED_SCHEME)
             throw unsupported_scheme{reason};
         throw std::invalid_argument{reason};
+    }
+
+    static bool is_plain(std::string_view text) noexcept
+    {
+        return std::all_of(text.begin(), text.end(),
+                           [](unsigned char c) { return c > 0x20 && c < 0x7f; });
     }
 
     static bool is_control(unsigned char c) noexcept { return c < 0x20 || c == 0x7f; }

@@ -133,8 +133,14 @@ private:
 
     asio::awaitable<void> receive()
     {
-        while (auto body = co_await bodies_.async_receive(asio::use_awaitable))
+        for (;;) {
+            auto body = bodies_.try_receive();
+            if (!body)
+                body = co_await bodies_.async_receive(asio::use_awaitable);
+            if (!body)
+                break;
             records_.take_body(*body);
+        }
         rethrow(bodies_.outcome().value());
     }
 

@@ -52,12 +52,11 @@ public:
 
     executor_type get_executor() const noexcept { return run_->pages().get_executor(); }
 
-    /// The next page that has come, or nothing at the end; `outcome` says then how it went.
+    /// The next page that has come, or nothing at the end; `outcome` says then how it went. Does not
+    /// suspend if there is one, but for once in as many pages as may wait, so that others on the
+    /// caller's strand have their turn.
     /// @throws std::system_error only if cancelled, which leaves the stream as it was.
-    asio::awaitable<std::optional<page>> next()
-    {
-        return run_->pages().async_receive(asio::use_awaitable);
-    }
+    asio::awaitable<std::optional<page>> next() { return take_next(run_); }
 
     /// As `next`, for any completion token.
     ///
@@ -88,6 +87,13 @@ public:
     void cancel() { run_->cancel(); }
 
 private:
+    static asio::awaitable<std::optional<page>> take_next(std::shared_ptr<detail::extraction> run)
+    {
+        if (auto at_once = run->try_next())
+            co_return at_once;
+        co_return co_await run->pages().async_receive(asio::use_awaitable);
+    }
+
     void leave() noexcept
     {
         if (run_)

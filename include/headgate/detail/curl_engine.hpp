@@ -268,7 +268,7 @@ private:
         int running = 0;
         check(curl_multi_socket_action(multi_.get(), socket, events, &running));
         drain();
-        return done_bytes_ < 16 * 1024;
+        return done_bytes_ < 32 * 1024;
     }
 
     void on_pause() override { go_on(); }

@@ -47,6 +47,17 @@ public:
     virtual ~extraction() = default;
 
     channel& pages() noexcept { return pages_; }
+
+    /// A page that waits, unless the caller has had as many in a row as there is room for.
+    std::optional<page> try_next()
+    {
+        std::optional<page> result;
+        if (in_a_row_ < pages_.capacity())
+            result = pages_.try_receive();
+        in_a_row_ = result ? in_a_row_ + 1 : 0;
+        return result;
+    }
+
     virtual extract_statistics statistics() const = 0;
     virtual void cancel() = 0;
 
@@ -57,6 +68,9 @@ protected:
     }
 
     channel pages_;
+
+private:
+    std::size_t in_a_row_ = 0;
 };
 
 } // namespace detail

@@ -5,6 +5,7 @@
 #include "support/run.hpp"
 
 #include <asio/detached.hpp>
+#include <asio/post.hpp>
 #include <asio/steady_timer.hpp>
 
 #include <memory>
@@ -341,4 +342,42 @@ TEST_CASE("dropping the stream, the limiter or the client ends the run")
     }
     job->server.close();
     job->context.run();
+}
+
+TEST_CASE("pages that have come are taken without suspending, but others have their turn")
+{
+    run its{numbers(100)};
+    std::vector<int> turns_of_others;
+    auto coroutine = [&]() -> asio::awaitable<void> {
+        headgate::extract_options options;
+        options.max_in_flight(4);
+        auto stream = its.start(options);
+        asio::steady_timer soon{its.context};
+        int turns = 0;
+        for (std::uint64_t i = 0; i < 5; ++i) {
+            while (stream.statistics().pages < 4 + i || stream.statistics().in_flight > 0) {
+                soon.expires_after(1ms);
+                co_await soon.async_wait(asio::use_awaitable);
+            }
+            bool had_turn = false;
+            asio::post(its.context, [&had_turn, &turns] {
+                had_turn = true;
+                ++turns;
+            });
+            auto page = co_await stream.next();
+            REQUIRE(page);
+            turns_of_others.push_back(turns);
+            while (!had_turn)
+                co_await asio::post(asio::use_awaitable);
+            turns = 0;
+        }
+        stream.cancel();
+        while (auto page = co_await stream.next())
+            ;
+        its.server.close();
+    };
+    asio::co_spawn(its.context, coroutine, support::rethrow);
+    its.context.run();
+    // As many as wait are taken at once; then the stream goes through the loop.
+    CHECK(turns_of_others == std::vector<int>{0, 0, 0, 0, 1});
 }

@@ -249,3 +249,38 @@ TEST_CASE("what is in flight before there is a limit to it counts under the limi
     gate.close();
     virtual_clock::run(context);
 }
+
+TEST_CASE("a permit can be had at once or not at all")
+{
+    virtual_clock::reset();
+    asio::io_context context;
+    limiter gate{context, {limit::window(3, 10s), limit::in_flight(2)}};
+    CHECK_FALSE(gate.try_acquire()); // needs a permit
+    std::optional<permit> first = gate.try_acquire_permit();
+    std::optional<permit> second = gate.try_acquire_permit();
+    REQUIRE(first);
+    REQUIRE(second);
+    CHECK(second->tokens() == 1);
+    CHECK_FALSE(gate.try_acquire_permit()); // two are in flight
+    first->commit();
+    first.reset();
+    CHECK_FALSE(gate.try_acquire_permit(3)); // more than there can ever be
+    std::optional<permit> third = gate.try_acquire_permit();
+    REQUIRE(third);
+    third->commit();
+    third.reset();
+    second.reset(); // given back
+    std::optional<permit> fourth = gate.try_acquire_permit();
+    REQUIRE(fourth);
+    fourth->commit();
+    fourth.reset();
+    CHECK_FALSE(gate.try_acquire_permit()); // the window is full
+    holder waiting;
+    gate.async_acquire_permit(1, waiting);
+    virtual_clock::run_for(context, 9s);
+    CHECK_FALSE(gate.try_acquire_permit()); // somebody waits
+    virtual_clock::run_for(context, 1s);
+    CHECK(waiting.end.ok());
+    gate.close();
+    CHECK_FALSE(gate.try_acquire_permit());
+}

@@ -248,8 +248,6 @@ public:
         if (where.reading() != reading())
             return records.size();
         plan_.done(where.page_begin());
-        if (records.empty() && plan_.end() < where.begin())
-            return 0; // behind the end there is no record before it either
         const detail::seam::verdict found =
             seam_->join(where.page_begin(), where.page_count(), plan_.step(), records);
         if (found.again_from) {

@@ -30,8 +30,10 @@ TEST_CASE("a ring holds what a deque holds")
         REQUIRE(mine.empty() == expected.empty());
         if (!expected.empty())
             REQUIRE(*mine.front() == expected.front());
+        bool same = true;
         for (std::size_t at = 0; at < expected.size(); ++at)
-            REQUIRE(*mine[at] == expected[at]);
+            same = same && *mine[at] == expected[at];
+        REQUIRE(same);
     }
 }
 

@@ -3,11 +3,15 @@
 
 #include "support/run.hpp"
 
+#include <asio/bind_executor.hpp>
 #include <asio/detached.hpp>
+#include <asio/post.hpp>
+#include <asio/steady_timer.hpp>
 #include <asio/strand.hpp>
 #include <asio/use_future.hpp>
 
 #include <algorithm>
+#include <any>
 #include <deque>
 #include <memory>
 #include <numeric>
@@ -292,4 +296,67 @@ TEST_CASE("a queue that is gone leaves no timer, whoever still holds on to it")
     context.restart();
     context.poll();
     CHECK(never.got->end.aborted());
+}
+
+TEST_CASE("an item that may be made of a list of its like is handed over as it is")
+{
+    asio::io_context context;
+    using list = std::vector<std::any>;
+    queue<list> items{context, 1};
+    const list item{1, 2, 3};
+    popped<list> at_once, waited;
+    items.try_push(item);
+    items.async_pop(at_once);
+    items.async_pop(waited);
+    items.async_push(item, [](std::error_code failed) { CHECK_FALSE(failed); });
+    context.poll();
+    CHECK(at_once.got->item.value().size() == 3);
+    CHECK(waited.got->item.value().size() == 3);
+}
+
+TEST_CASE("an item that is there is handed over whatever was bound to the cancellation slot before")
+{
+    virtual_clock::reset();
+    asio::io_context context;
+    asio::cancellation_signal signal;
+    {
+        support::timer before{context, 1s};
+        before.async_wait(asio::bind_cancellation_slot(signal.slot(), [](std::error_code) {}));
+        virtual_clock::run_for(context, 1s);
+    }
+    {
+        asio::steady_timer before{context, 0s};
+        before.async_wait(asio::bind_cancellation_slot(signal.slot(), [](std::error_code) {}));
+        context.restart();
+        context.run();
+    }
+    queue<int> items{context, 1};
+    items.try_push(1);
+    popped<int> got;
+    items.async_pop(asio::bind_cancellation_slot(signal.slot(), got));
+    signal.emit(asio::cancellation_type::terminal);
+    context.restart();
+    context.poll();
+    CHECK(got.got->end.ok());
+    CHECK(got.got->item == 1);
+}
+
+TEST_CASE("the queue's context has work until a handler that runs elsewhere is through")
+{
+    asio::io_context here;
+    asio::io_context there;
+    queue<int> items{here, 1};
+    items.try_push(1);
+    bool first = false;
+    bool second = false;
+    items.async_pop(asio::bind_executor(there, [&](std::error_code, std::optional<int>) {
+        first = true;
+        asio::post(here, [&second] { second = true; });
+    }));
+    CHECK(here.poll() == 0);
+    CHECK_FALSE(here.stopped()); // there is work
+    there.run();
+    CHECK(first);
+    here.run();
+    CHECK(second);
 }

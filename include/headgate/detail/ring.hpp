@@ -25,6 +25,7 @@ public:
         return *this;
     }
     ring(const ring& other) requires std::is_copy_constructible_v<T>
+        : ring{} // so that what was copied goes if the rest cannot be
     {
         for (std::size_t i = 0; i < other.size(); ++i)
             push_back(T(other[i]));

@@ -194,14 +194,24 @@ private:
 #endif
 
 /// What is posted for an operation that need not wait.
-template <class Waiter, class Handler, class Ready>
+template <class Waiter, class Handler, class IoExecutor, class Ready>
 class ready_op {
+    using io_work = asio::executor_work_guard<IoExecutor>;
+
 public:
     using allocator_type = asio::associated_allocator_t<Handler, asio::recycling_allocator<void>>;
+    using handler_executor = asio::associated_executor_t<Handler, IoExecutor>;
 
-    ready_op(Handler&& handler, Ready&& result)
-        : handler_{std::move(handler)}, result_{std::move(result)}
+    ready_op(Handler&& handler, const IoExecutor& executor, Ready&& result)
+        : handler_(std::move(handler)),
+          result_(std::move(result)) // no braces: Ready may be made of a list of its like
     {
+        // As with an operation that waits, both contexts have work until the handler is through.
+        // Posting is work for the one that it is posted to.
+        if constexpr (std::is_same_v<handler_executor, IoExecutor>)
+            if (asio::get_associated_executor(handler_, executor) == executor)
+                return;
+        io_work_.emplace(executor);
     }
 
     allocator_type get_allocator() const noexcept
@@ -209,11 +219,16 @@ public:
         return asio::get_associated_allocator(handler_, asio::recycling_allocator<void>{});
     }
 
-    void operator()() { Waiter::deliver_at_once(std::move(handler_), std::move(result_)); }
+    void operator()()
+    {
+        [[maybe_unused]] const auto work = std::move(io_work_);
+        Waiter::deliver_at_once(std::move(handler_), std::move(result_));
+    }
 
 private:
     Handler handler_;
     Ready result_;
+    std::optional<io_work> io_work_;
 };
 
 /// The initiating function of an operation on a `Core` that lives in a shared_ptr.
@@ -240,9 +255,13 @@ public:
         if constexpr (requires { Waiter::at_once(*core_, payload...); }) {
             if (auto result = Waiter::at_once(*core_, payload...)) {
                 using ready = std::remove_reference_t<decltype(*result)>;
-                auto executor = asio::get_associated_executor(mine, core_->get_executor());
-                asio::post(executor, ready_op<Waiter, std::decay_t<Handler>, ready>{
-                                         std::move(mine), std::move(*result)});
+                using posted = ready_op<Waiter, std::decay_t<Handler>, executor_type, ready>;
+                // What an operation before this one may have left there is not for this one.
+                if (slot.is_connected())
+                    slot.clear();
+                const executor_type own = core_->get_executor();
+                auto executor = asio::get_associated_executor(mine, own);
+                asio::post(executor, posted{std::move(mine), own, std::move(*result)});
                 return;
             }
         }

@@ -168,6 +168,7 @@ int run(const arguments& args)
             return;
         the->interrupted = true;
         the->stream.cancel();
+        the->signals.clear(); // another one ends the program as it would end any
     });
     progress_line progress{context, the->stream, args.rate_text, args.no_progress};
     asio::co_spawn(context, write_pages(*the),

@@ -243,6 +243,26 @@ TEST_CASE("ordered delivery keeps the order also where an empty page made others
     CHECK(std::is_sorted(ids.begin(), ids.end()));
 }
 
+TEST_CASE("pages behind the end that wait for others keep no places of a run that is over")
+{
+    const table list{40};
+    for (const std::size_t in_flight : {2, 8, 64}) {
+        std::set<std::string> failed;
+        job its;
+        its.answer = [&](const http::request& asked) -> std::optional<http::response> {
+            const std::string offset = support::parameter(asked, "offset");
+            if (std::stoul(offset) >= 40 && failed.insert(offset).second)
+                return http::response{500, {}, "{}"};
+            return list.page(asked);
+        };
+        const auto outcome =
+            its.run(job::list(), extract_options{}.ordered(true).max_in_flight(in_flight));
+        INFO(in_flight << " in flight: " << outcome.reason());
+        CHECK(outcome.complete());
+        CHECK(its.ids() == list.rows);
+    }
+}
+
 TEST_CASE("rows that move while pages are capped neither hang nor hide")
 {
     table list{500};

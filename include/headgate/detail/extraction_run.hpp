@@ -615,6 +615,7 @@ private:
             std::lock_guard lock{mutex_};
             finished_ = clock::now();
             result = outcome_;
+            plan_.abandon(); // the channel does not end as long as they keep their places
             if (const auto limits = control_.last_limits())
                 limiter_.set_limits(*limits);
         }

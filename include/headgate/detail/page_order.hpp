@@ -36,6 +36,9 @@ public:
         waiting_.erase(waiting_.begin(), waiting_.lower_bound(number));
     }
 
+    /// Forgets all pages that wait for others.
+    void clear() noexcept { waiting_.clear(); }
+
 private:
     std::uint64_t next_ = 0;
     std::map<std::uint64_t, Page> waiting_;

@@ -91,6 +91,10 @@ public:
             given_back_.insert(what.index);
     }
 
+    /// No task will be done with any more: pages that wait for others before them will not be
+    /// delivered.
+    void abandon() noexcept { order_.clear(); }
+
 private:
     template <class Function>
     void named(const task& what, Function function) const

@@ -177,12 +177,8 @@ private:
         for (;;) {
             // The place comes first, so that pages take theirs in the order of the list: with
             // ordered delivery those that wait for a page must not take away its place.
-            auto place = pages_.try_reserve();
-            if (!place)
-                place = co_await pages_.async_reserve(asio::use_awaitable);
-            auto next = tasks_.try_pop();
-            if (!next)
-                next = co_await tasks_.async_pop(asio::use_awaitable);
+            auto place = co_await pages_.async_reserve(asio::use_awaitable);
+            auto next = co_await tasks_.async_pop(asio::use_awaitable);
             if (!next)
                 break;
             plan();
@@ -331,8 +327,6 @@ private:
     asio::awaitable<std::optional<permit>> acquire(const task& what, page_wait<task>& wait,
                                                    const pending_page& page)
     {
-        if (auto at_once = limiter_.try_acquire_permit())
-            co_return at_once;
         auto state = co_await asio::this_coro::cancellation_state;
         typename page_waits<task>::waiting here{waits_, wait, what, !page.received, state};
         auto operation = limiter_.async_acquire_permit(

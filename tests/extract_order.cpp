@@ -246,7 +246,7 @@ TEST_CASE("ordered delivery keeps the order also where an empty page made others
 TEST_CASE("pages behind the end that wait for others keep no places of a run that is over")
 {
     const table list{40};
-    for (const std::size_t in_flight : {2, 8, 64}) {
+    for (const std::size_t in_flight : {std::size_t{2}, std::size_t{8}, std::size_t{64}}) {
         std::set<std::string> failed;
         job its;
         its.answer = [&](const http::request& asked) -> std::optional<http::response> {

@@ -52,9 +52,9 @@ public:
 
     executor_type get_executor() const noexcept { return run_->pages().get_executor(); }
 
-    /// The next page that has come, or nothing at the end; `outcome` says then how it went. Does not
-    /// suspend if there is one, but for once in as many pages as may wait, so that others on the
-    /// caller's strand have their turn.
+    /// The next page that has come, or nothing at the end; `outcome` says then how it went. Does
+    /// not suspend if there is one, but for once in as many pages as may wait, so that others on
+    /// the caller's strand have their turn.
     /// @throws std::system_error only if cancelled, which leaves the stream as it was.
     asio::awaitable<std::optional<page>> next() { return take_next(run_); }
 

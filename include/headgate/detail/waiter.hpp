@@ -233,10 +233,10 @@ private:
 
 /// The initiating function of an operation on a `Core` that lives in a shared_ptr.
 ///
-/// If `Waiter::at_once(core, payload)` has a result, a post of it is all there is to do. Otherwise, or
-/// without that function, makes the waiter, connects the handler's cancellation slot to `core->cancel(waiter)`, or to
-/// `core->cancel(waiter, type)` if there is that, then calls `core->start(waiter)`, which completes
-/// it at once or puts it into a list.
+/// If `Waiter::at_once(core, payload)` has a result, a post of it is all there is to do. Otherwise,
+/// or without that function, makes the waiter, connects the handler's cancellation slot to
+/// `core->cancel(waiter)`, or to `core->cancel(waiter, type)` if there is that, then calls
+/// `core->start(waiter)`, which completes it at once or puts it into a list.
 template <class Waiter, class Core>
 class initiate_wait {
 public:

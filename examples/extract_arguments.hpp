@@ -179,7 +179,7 @@ inline void add_style_options(CLI::App& app, arguments& result)
         ->capture_default_str();
     app.add_option("--cursor-header", result.cursor_header,
                    "Header field with the next cursor, instead of --next");
-    app.add_option("--more", result.more, "JSON Pointer to what is false on the last page");
+    app.add_option("--more", result.more, "JSON Pointer to what is false or 0 on the last page");
     app.add_option("--key", result.key, "JSON Pointer into a record to its key, for keyset")
         ->capture_default_str();
     app.add_option("--seam-check", result.seam_check,

@@ -5,6 +5,7 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 using headgate::outcome_code;
 using headgate::paging::cursor;
@@ -140,6 +141,63 @@ TEST_CASE("a cursor in a header, and a field that says whether there is more")
              cursor{list()}.more("/more")};
     CHECK(more.end->code() == outcome_code::complete);
     CHECK(more.reader.got.size() == 2);
+}
+
+TEST_CASE("a page that says there is more but gives no cursor is not the end")
+{
+    const std::string told = GENERATE("true", "1", "17", "-1", "0.5");
+    const std::string none = GENERATE("", R"(,"next":null)", R"(,"next":"")", R"(,"next":false)");
+    job read{{{"", R"({"results":[{"id":1}],"next":"a","more":true})"},
+              {"a", R"({"results":[{"id":2}],"more":)" + told + none + "}"}},
+             cursor{list()}.more("/more")};
+    CHECK(read.end->code() == outcome_code::page_failed);
+    CHECK(read.end->reason() == "page 2: the server says that there is more, but gives no /next; "
+                                "2 records received");
+    CHECK(read.reader.got.size() == 2);
+
+    cursor in_header{cursor{list()}.in_header("X-Next").more("/more")};
+    support::paged<cursor> reader{
+        in_header, [&](const http::request&) {
+            return http::response{200, {}, R"({"results":[1],"more":)" + told + "}"};
+        }};
+    CHECK(reader.run()->reason().find("but gives no X-Next") != std::string::npos);
+}
+
+TEST_CASE("a page that says there is no more is the end, whatever its cursor")
+{
+    const std::string told = GENERATE("false", "0", "0.0");
+    job read{{{"", R"({"results":[{"id":1}],"next":"a","more":)" + told + "}"}},
+             cursor{list()}.more("/more")};
+    CHECK(read.end->code() == outcome_code::complete);
+    CHECK(read.end->reason() == "the server says that there is no more");
+    CHECK(read.reader.got.size() == 1);
+}
+
+TEST_CASE("what says nothing of more leaves it to the cursor")
+{
+    const std::string told = GENERATE("null", R"("true")", R"("false")", "[]", "{}");
+    job read{{{"", R"({"results":[{"id":1}],"next":"a","more":)" + told + "}"},
+              {"a", R"({"results":[{"id":2}],"next":null,"more":)" + told + "}"}},
+             cursor{list()}.more("/more")};
+    CHECK(read.end->reason() == "no /next");
+    CHECK(read.reader.got.size() == 2);
+}
+
+TEST_CASE("of several cursor headers the first that is not empty counts")
+{
+    cursor in_header{list()};
+    in_header.in_header("X-Next");
+    std::vector<std::string> asked;
+    support::paged<cursor> reader{
+        in_header, [&](const http::request& request) {
+            asked.push_back(support::parameter(request, "cursor"));
+            http::response::fields fields{{"X-Next", ""}, {"x-next", "b"}, {"X-NEXT", "c"}};
+            if (asked.size() > 1)
+                fields.resize(1);
+            return http::response{200, fields, R"({"results":[1]})"};
+        }};
+    CHECK(reader.run()->reason() == "no X-Next");
+    CHECK(asked == std::vector<std::string>{"", "b"});
 }
 
 TEST_CASE("cursor: a total that is not reached is told")

@@ -108,6 +108,16 @@ protected:
         return true;
     }
 
+    /// Takes a page that names no next one in spite of what else is known of it, and ends there.
+    paging::kept fail(const position& where, const paging::page_content& content,
+                      const std::string& reason, paging::kept mine)
+    {
+        if (repeats(where, content, mine))
+            return 0;
+        stop_at(mine.count(), outcome_code::page_failed, describe(where) + ": " + reason);
+        return mine;
+    }
+
     /// Takes the records of a page that is the last for another reason than that it is the end.
     std::size_t stop_at(std::size_t records, outcome_code code, const std::string& reason)
     {

@@ -13,11 +13,13 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace headgate::paging {
@@ -27,7 +29,8 @@ namespace headgate::paging {
 ///
 /// The cursor is sent back as it came: a string percent-encoded, a number digit for digit however
 /// long it is. The end is a page without a cursor (none, null, false, an empty string), or one that
-/// says that there is no more. Empty pages with a cursor are not the end. A cursor that comes
+/// says that there is no more; one that says that there is more but gives no cursor ends as
+/// `outcome_code::page_failed`. Empty pages with a cursor are not the end. A cursor that comes
 /// again, at once or after others, ends as `outcome_code::loop`, and so does a page with the very
 /// records of an earlier one. A cursor that the server does not know any more (status 400, 404, 410
 /// or 422) ends as `outcome_code::cursor_expired`, unless `restart_from` says how to go on.
@@ -46,15 +49,17 @@ public:
         return *this;
     }
 
-    /// The header field in which the cursor comes, instead of the body.
+    /// The header field in which the cursor comes, instead of the body. If it comes several times
+    /// the first that is not empty is the cursor.
     cursor& in_header(std::string name)
     {
         header_ = std::move(name);
         return *this;
     }
 
-    /// Where in the body it says whether there is more, as a JSON Pointer; `false` there is the
-    /// end, whatever the cursor. Not looked for unless set.
+    /// Where in the body it says whether there is more, as a JSON Pointer: `false` or 0 there is
+    /// the end, whatever the cursor; with `true` or another number there must be one. Anything else
+    /// says nothing. Not looked for unless set.
     /// @throws std::invalid_argument if it is not a JSON Pointer.
     cursor& more(const std::string& pointer)
     {
@@ -145,21 +150,46 @@ public:
                 last_page_.add(each);
         }
         ++pages_since_restart_;
-        if (more_ && content.document().contains(*more_) && content.document().at(*more_) == false)
+        const std::optional<bool> more = says_more(content.document());
+        if (more == false)
             return go_on(where, content, {}, "the server says that there is no more", mine);
-        if (!header_.empty())
-            return go_on(where, content,
-                         std::string{content.response().header(header_).value_or("")},
-                         "no " + header_, mine);
-        const bool is_there = content.document().contains(pointer_);
-        has_next_ = has_next_ || is_there;
-        is_number_ = is_there && content.document().at(pointer_).is_number();
-        return go_on(where, content,
-                     detail::cursor_text(content.document(), content.response().body(), pointer_),
-                     "no " + pointer_.to_string() + (has_next_ ? "" : " in any page"), mine);
+        const std::string next = next_cursor(content);
+        const std::string place = header_.empty() ? pointer_.to_string() : header_;
+        if (next.empty() && more == true)
+            return fail(where, content, "the server says that there is more, but gives no " + place,
+                        mine);
+        return go_on(where, content, next, "no " + place + (has_next_ ? "" : " in any page"), mine);
     }
 
 private:
+    /// What the page says of whether there is more, if it says it.
+    std::optional<bool> says_more(const nlohmann::json& document) const
+    {
+        if (!more_ || !document.contains(*more_))
+            return std::nullopt;
+        const nlohmann::json& told = document.at(*more_);
+        if (told.is_boolean())
+            return told.get<bool>();
+        return told.is_number() ? std::optional{told != 0} : std::nullopt;
+    }
+
+    /// The cursor, empty if there is none. Notes whether there is anything in its place, and
+    /// whether that is a number.
+    std::string next_cursor(const page_content& content)
+    {
+        if (header_.empty()) {
+            const bool is_there = content.document().contains(pointer_);
+            has_next_ = has_next_ || is_there;
+            is_number_ = is_there && content.document().at(pointer_).is_number();
+            return detail::cursor_text(content.document(), content.response().body(), pointer_);
+        }
+        const auto all = content.response().headers(header_);
+        has_next_ = has_next_ || !all.empty();
+        const auto first = std::find_if(all.begin(), all.end(),
+                                        [](std::string_view each) { return !each.empty(); });
+        return first == all.end() ? std::string{} : std::string{*first};
+    }
+
     /// Whether the page was asked for by the last record instead of by a cursor.
     static bool is_restarted(const position& where) noexcept
     {

@@ -168,3 +168,20 @@ TEST_CASE("no content and null are an empty page")
     CHECK(its.run(paging::cursor{list()}).complete());
     CHECK(its.got.size() == 1);
 }
+
+TEST_CASE("an answer that says its page is not there yet is asked for again")
+{
+    const http::response not_yet =
+        GENERATE(page(R"({"results":null,"next":null,"errors":["timeout"]})"),
+                 http::response{202, {}, R"({"results":[]})"}, http::response{202});
+    job its;
+    its.script({page(R"({"results":[{"id":1}],"next":"a"})"), not_yet, page(end_of_list)});
+    CHECK(its.run(paging::cursor{list()}).complete());
+    CHECK(its.got.size() == 2);
+    CHECK(its.stream->statistics().retries == 1);
+    job never;
+    never.script({not_yet, not_yet});
+    const auto outcome = never.run(paging::cursor{list()}, extract_options{}.retries(1));
+    CHECK(outcome.code() == outcome_code::page_failed);
+    CHECK(outcome.reason().find("(after 2 tries)") != std::string::npos);
+}

@@ -35,6 +35,8 @@ void check_page(const std::string& body, const json& document, const json::json_
     json& list = whole.at(pointer);
     if (list.is_null()) {
         require(records.empty(), "null has no records");
+        const json errors = document.is_object() ? document.value("errors", json{}) : json{};
+        require(!errors.is_array() || errors.empty(), "null beside errors is no page");
     } else {
         require(list.size() == records.size(), "there are as many records as elements");
         for (std::size_t i = 0; i < records.size(); ++i)
@@ -59,7 +61,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     static const headgate::detail::page_reader readers[] = {{json::json_pointer{"/results"}, parse},
                                                             {json::json_pointer{""}, parse},
                                                             {json::json_pointer{"/0/a~1b"}, parse}};
-    constexpr int statuses[] = {200, 204, 200, 201, 301, 404, 500, 0, 999, -1};
+    constexpr int statuses[] = {200, 204, 200, 202, 301, 404, 500, 0, 999, -1};
     fuzz::input in{data, size};
     const int status = statuses[in.below(std::size(statuses))];
     const auto& reader = readers[in.below(std::size(readers))];
@@ -74,6 +76,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             require(page.document.is_null() && page.records.empty(), "no content is none");
             return 0;
         }
+        require(status != 202 || !page.records.empty(), "what is accepted only has records");
         const headgate::record_range records{answer.body(), page.records};
         check_page(answer.body(), page.document, reader.records(), records);
         static const fuzz::http::url base{"http://api/"};

@@ -28,6 +28,12 @@ inline std::string printable(std::string text)
     return text;
 }
 
+/// An answer that is no page although its status is a success; another try may get the page.
+class no_page_yet : public std::runtime_error {
+public:
+    using std::runtime_error::runtime_error;
+};
+
 /// Takes the records out of an answer.
 class page_reader {
 public:
@@ -41,24 +47,71 @@ public:
 
     const nlohmann::json::json_pointer& records() const noexcept { return records_; }
 
-    /// @throws std::runtime_error that says what is wrong with the answer, or what the parser does.
+    /// @throws no_page_yet, or a std::runtime_error that says what is wrong with the answer, or
+    /// what
+    ///         the parser does.
     parsed_page read(const http::response& response) const
     {
         check_status(response);
         if (response.status() == 204)
             return {}; // "no content" is how some servers write an empty list
+        if (response.status() == 202)
+            return read_accepted(response);
         parsed_page result = parse_(response.body(), records_);
         if (!result.document.contains(records_))
             throw std::runtime_error{"no " + records_.to_string() + " in the answer, which is " +
                                      describe(result.document)};
         const nlohmann::json& list = result.document.at(records_);
-        // Null is how some servers write an empty list.
-        if (!list.is_array() && !(list.is_null() && !records_.empty()))
+        // Null is how some servers write an empty list, and others one that could not be read.
+        if (list.is_null() && !records_.empty())
+            check_errors(result.document);
+        else if (!list.is_array())
             throw std::runtime_error{name() + " is " + describe(list) + ", must be an array"};
         return result;
     }
 
 private:
+    /// "Accepted" says that the answer is still to be made: it is a page only if there are records.
+    parsed_page read_accepted(const http::response& response) const
+    {
+        try {
+            if (parsed_page result = parse_(response.body(), records_); !result.records.empty())
+                return result;
+        } catch (const unreadable_body&) {
+            // That it is empty or says so in words makes it no more of a page.
+        }
+        throw no_page_yet{"the server answered with status 202, which is not ready yet, and no "
+                          "records"};
+    }
+
+    /// @throws no_page_yet if the answer tells of an error where GraphQL and others do.
+    void check_errors(const nlohmann::json& document) const
+    {
+        constexpr std::size_t longest = 100;
+        for (const char* member : {"errors", "error"}) {
+            if (!document.is_object() || !document.contains(member))
+                continue;
+            const nlohmann::json& told = document.at(member);
+            if (!is_something(told))
+                continue;
+            using on_bad_text = nlohmann::json::error_handler_t;
+            std::string text = told.dump(-1, ' ', true, on_bad_text::replace);
+            if (text.size() > longest)
+                text = text.substr(0, longest) + "...";
+            throw no_page_yet{name() + " is null, and /" + member + " is " + text};
+        }
+    }
+
+    /// Servers written in Go write a member also where it is empty.
+    static bool is_something(const nlohmann::json& value)
+    {
+        if (value.is_string())
+            return !value.get_ref<const std::string&>().empty();
+        if (value.is_boolean() || value.is_number())
+            return value != false && value != 0;
+        return !value.empty();
+    }
+
     static void check_status(const http::response& response)
     {
         const int status = response.status();

@@ -3,6 +3,7 @@
 #include "support/catch.hpp"
 
 #include <string>
+#include <vector>
 
 namespace http = headgate::http;
 
@@ -32,6 +33,11 @@ TEST_CASE("the next link is found however it is written")
     CHECK(next_of(" , ,<a> ; rel = next") == "a");
     CHECK(next_of("<a>; rel=next; rel=prev") == "a");
     CHECK(next_of("<>; rel=next").empty());
+    CHECK(next_of("<a>; rel='next'") == "a");
+    CHECK(next_of("<a>; REL='prev next', <b>; rel=last") == "a");
+    CHECK(next_of("nonsense, <a>; rel=next") == "a");
+    CHECK(next_of(R"(/x; rel="first", <a>; rel="next")") == "a");
+    CHECK(next_of(R"(<x; rel="first", <a>; rel="next")") == "a");
 }
 
 TEST_CASE("what is not a next link is not taken for one")
@@ -45,5 +51,40 @@ TEST_CASE("what is not a next link is not taken for one")
     CHECK(next_of("a; rel=next") == "none");
     CHECK(next_of("<a; rel=next") == "none");
     CHECK(next_of("<a> rel=next, <b>; rel=next") == "b");
+    CHECK(next_of("<a>; title='x, <b>; rel=prev, <c>; rel=next") == "c"); // no quotation mark
+    CHECK(next_of(R"(<a>; rel="http://x/next")") == "none");
     CHECK(next_of(R"(<a>; rel="next)") == "a"); // a quotation mark that is missing at the end
+}
+
+TEST_CASE("what is malformed is told, and the rest is read")
+{
+    const auto malformed = [](const std::string& value) {
+        return http::malformed_links(http::response{200, {{"Link", value}}});
+    };
+    using texts = std::vector<std::string>;
+    for (const std::string all :
+         {"/i?c=1; rel=\"next\"", "<a; rel=next", "</i?c=1; rel=\"next\"", "&lt;a&gt;; rel=next",
+          "\"<a>\"; rel=\"next\"", "<a>; rel=\"first\"; <b>; rel=\"next\"",
+          "<a>; rel=first; /b; rel=next", "<a>; rel=first <b>; rel=next", "<a>; rel=\"next",
+          "<a>; rel=\"first, <b>; rel=\"next\"", "<a>; rel=\"first, <b>; rel=\"next\", <c>",
+          "<a>; rel=&quot;next&quot;", "<a>; rel=\\\"next\\\"",
+          "<a>; rel=\xe2\x80\x9cnext\xe2\x80\x9d", "<a>; rel=\"prev,next\"", "<a>; rel='next",
+          "<a>; \"next\"", "<a>; =next"}) {
+        CAPTURE(all);
+        CHECK(malformed(all) == texts{all});
+    }
+    CHECK(malformed("x; rel=next,<a>; rel=prev, <b> y, <c>") == texts{"x; rel=next", "<b> y"});
+    CHECK(malformed("/i?c=1,2; rel=next") == texts{"/i?c=1", "2; rel=next"});
+    for (const std::string sound :
+         {"", " , ,", "<a>; rel=next", "<a>;", "<a>; ;rel=next ; ", "<>",
+          "< /a >; rel=\"prev next\"", R"(<a>; title="<b>; rel=\"next\", <c>"; rel=prev)",
+          "<a>; rel=http://x/next", R"(<a>; rel="http://x/next?a='b'&c")",
+          "<a>; rel=prev; rel=next", "<a>; rev=next", "<a>; rel*=UTF-8''next",
+          "<a>; rel='next'; crossorigin", "<a>; type=text/html", R"(<a>; rel=next; anchor="#x")",
+          "<a>; rel=next-archive"}) {
+        CAPTURE(sound);
+        CHECK(malformed(sound).empty());
+    }
+    const http::response two{200, {{"Link", "x"}, {"Other", "y"}, {"LINK", "<a>, z"}}};
+    CHECK(http::malformed_links(two) == texts{"x", "z"});
 }

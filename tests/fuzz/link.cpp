@@ -28,6 +28,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         fuzz::require(each.target().find('>') == std::string::npos, "a target ends at its bracket");
     }
 
+    for (const std::string& each : fuzz::http::malformed_links(answer)) {
+        const auto has = [&each](const auto& field) {
+            return field.second.find(each) != std::string::npos;
+        };
+        fuzz::require(!each.empty() &&
+                          std::any_of(answer.headers().begin(), answer.headers().end(), has),
+                      "what is malformed stands in a field");
+    }
+
     const auto found = fuzz::http::find_link(answer, relation);
     const auto first = std::find_if(links.begin(), links.end(), [&](const auto& each) {
         return each.is(relation) && !each.parameter("anchor");

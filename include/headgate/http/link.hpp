@@ -55,7 +55,8 @@ private:
 
 namespace field {
 
-/// Reads one Link field value from the left to the right.
+/// Reads one Link field value from the left to the right. What is malformed is skipped up to the
+/// comma before the next link and kept as text.
 class link_reader {
 public:
     explicit link_reader(std::string_view text) : rest_{text} {}
@@ -63,23 +64,51 @@ public:
     std::vector<link> all()
     {
         std::vector<link> result;
-        for (;;) {
-            skip(" \t,");
-            if (rest_.empty() || rest_.front() != '<')
-                return result; // at the end, or at something that is no link
-            const auto end = rest_.find('>');
-            if (end == rest_.npos)
-                return result;
-            std::string target{rest_.substr(1, end - 1)};
-            rest_.remove_prefix(end + 1);
-            result.emplace_back(std::move(target), parameters());
+        for (skip(" \t,"); !rest_.empty(); skip(" \t,")) {
+            const std::string_view begin = rest_;
+            is_malformed_ = false;
+            if (const auto target = bracketed())
+                result.emplace_back(std::string{*target}, parameters());
+            else
+                skip_link();
+            if (is_malformed_)
+                malformed_.emplace_back(begin.substr(0, begin.size() - rest_.size()));
         }
+        return result;
     }
+
+    /// Of what `all` has read, what is no link and the links with something in them that means
+    /// nothing.
+    const std::vector<std::string>& malformed() const noexcept { return malformed_; }
 
 private:
     void skip(std::string_view what)
     {
         rest_.remove_prefix(std::min(rest_.find_first_not_of(what), rest_.size()));
+    }
+
+    /// Goes on to the next comma that does not stand in quotation marks.
+    void skip_link()
+    {
+        is_malformed_ = true;
+        while (!at_end_of_link())
+            if (rest_.front() == '"')
+                quoted();
+            else
+                rest_.remove_prefix(1);
+    }
+
+    bool at_end_of_link() const noexcept { return rest_.empty() || rest_.front() == ','; }
+
+    /// What stands between brackets, if that is what comes next.
+    std::optional<std::string_view> bracketed()
+    {
+        const auto end = rest_.find_first_of("<>", 1);
+        if (rest_.front() != '<' || end == rest_.npos || rest_[end] == '<')
+            return std::nullopt;
+        const std::string_view result = rest_.substr(1, end - 1);
+        rest_.remove_prefix(end + 1);
+        return result;
     }
 
     std::string_view token()
@@ -100,6 +129,7 @@ private:
             result += rest_.front();
             rest_.remove_prefix(1);
         }
+        is_malformed_ = is_malformed_ || rest_.empty();
         rest_.remove_prefix(rest_.empty() ? 0 : 1);
         return result;
     }
@@ -109,38 +139,102 @@ private:
         std::vector<std::pair<std::string, std::string>> result;
         for (;;) {
             skip(" \t");
-            if (rest_.empty() || rest_.front() == ',')
+            if (at_end_of_link())
                 return result;
-            if (rest_.front() != ';') { // malformed: go on with the next link
-                rest_.remove_prefix(std::min(rest_.find(','), rest_.size()));
+            if (rest_.front() != ';') {
+                skip_link();
                 return result;
             }
             skip("; \t");
             std::string name{token()};
             skip(" \t");
+            if (name.empty() && at_end_of_link())
+                return result;
+            // A link after a semicolon, where there should be a comma, takes what follows.
+            if (name.empty() || name.find_first_of("<>") != name.npos) {
+                skip_link();
+                return result;
+            }
+            is_malformed_ = is_malformed_ || name.find_first_not_of(in_tokens) != name.npos;
             std::string value;
             if (!rest_.empty() && rest_.front() == '=') {
                 rest_.remove_prefix(1);
                 skip(" \t");
-                value = !rest_.empty() && rest_.front() == '"' ? quoted() : std::string{token()};
+                value = value_of(name);
             }
-            if (!name.empty())
-                result.emplace_back(std::move(name), std::move(value));
+            result.emplace_back(std::move(name), std::move(value));
         }
     }
 
+    std::string value_of(const std::string& name)
+    {
+        if (!rest_.empty() && rest_.front() == '"')
+            return check(name, quoted());
+        // No relation begins with an apostrophe, but some servers take it for a quotation mark.
+        const auto end = rest_.find('\'', 1);
+        if (!rest_.empty() && rest_.front() == '\'' && end != rest_.npos && is_relation(name)) {
+            std::string result{rest_.substr(1, end - 1)};
+            rest_.remove_prefix(end + 1);
+            return check(name, std::move(result));
+        }
+        return check(name, std::string{token()});
+    }
+
+    static bool is_relation(const std::string& name)
+    {
+        return curl_strequal(name.c_str(), "rel") != 0;
+    }
+
+    /// Notes relations that can be none: they are names, or URLs where somebody made them up.
+    std::string check(const std::string& name, std::string value)
+    {
+        for (std::size_t begin = 0; is_relation(name) && begin < value.size();) {
+            const std::size_t end = std::min(value.find_first_of(" \t", begin), value.size());
+            const std::string_view word = std::string_view{value}.substr(begin, end - begin);
+            const bool is_name = word.find_first_not_of(in_relations) == word.npos;
+            const bool is_url = word.find(':') != word.npos;
+            if (!word.empty() &&
+                (letters.find(word.front()) == letters.npos || !(is_name || is_url)))
+                is_malformed_ = true;
+            begin = end + 1;
+        }
+        return value;
+    }
+
+    static constexpr std::string_view in_tokens =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-!#$%&'*+^`|~";
+    static constexpr std::string_view letters = in_tokens.substr(0, 52);
+    static constexpr std::string_view in_relations = in_tokens.substr(0, 65);
+
+    bool is_malformed_ = false; // what is being read
+    std::vector<std::string> malformed_;
     std::string_view rest_;
 };
 
 } // namespace field
 
-/// All links of an answer, over all its Link fields. What is malformed is left out.
+/// All links of an answer, over all its Link fields. What is malformed is left out; see
+/// `malformed_links`.
 inline std::vector<link> read_links(const response& answer)
 {
     std::vector<link> result;
     for (const std::string_view value : answer.headers("Link"))
         for (link& each : field::link_reader{value}.all())
             result.push_back(std::move(each));
+    return result;
+}
+
+/// What in an answer's Link fields is malformed, as it came: text that is no link, and links that
+/// have something in them that means nothing, although the rest of them may have been read.
+inline std::vector<std::string> malformed_links(const response& answer)
+{
+    std::vector<std::string> result;
+    for (const std::string_view value : answer.headers("Link")) {
+        field::link_reader reader{value};
+        reader.all();
+        for (const std::string& each : reader.malformed())
+            result.push_back(each);
+    }
     return result;
 }
 

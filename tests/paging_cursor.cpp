@@ -200,6 +200,59 @@ TEST_CASE("of several cursor headers the first that is not empty counts")
     CHECK(asked == std::vector<std::string>{"", "b"});
 }
 
+TEST_CASE("a first page that names the next one elsewhere is not the end")
+{
+    const auto [more, place] = GENERATE(table<std::string, std::string>({
+        {R"("next_cursor":"b")", "/next_cursor"},
+        {R"("NextCursor":7)", "/NextCursor"},
+        {R"("meta":{"next_page_token":"b"})", "/meta/next_page_token"},
+        {R"("cursor":{"next":"b"})", "/cursor/next"},
+        {R"("@odata.nextLink":"http://h/list?b")", "/@odata.nextLink"},
+        {R"("_links":{"next":{"href":"/list?b"}})", "/_links/next/href"},
+        {R"("a/b":{"continuation":"b"})", "/a~1b/continuation"},
+    }));
+    CAPTURE(more);
+    job read{{{"", R"({"results":[{"id":1}],)" + more + "}"}}};
+    CHECK(read.end->code() == outcome_code::page_failed);
+    CHECK(read.end->reason() ==
+          "page 1: no /next in the page, but there is " + place + "; 1 records received");
+    CHECK(read.reader.got.size() == 1);
+    cursor in_header{cursor{list()}.in_header("X-Next")};
+    support::paged<cursor> reader{
+        in_header, [more = more](const http::request&) {
+            return http::response{200, {}, R"({"results":[1],)" + more + "}"};
+        }};
+    CHECK(reader.run()->reason().find("no X-Next in the page, but there is " + place) !=
+          std::string::npos);
+    job first{{{"", R"({"results":[1],"next":"a"})"}, {"a", R"({"results":[2],)" + more + "}"}}};
+    CHECK(first.end->reason() == "no /next"); // the place was the right one
+    job null{{{"", R"({"results":[1],"next":null,)" + more + "}"}}};
+    CHECK(null.end->code() == outcome_code::complete);
+}
+
+TEST_CASE("a Link header to the next page is a sign of it, too")
+{
+    cursor pager{list()};
+    support::paged<cursor> reader{
+        pager, [](const http::request&) {
+            return http::response{200, {{"Link", "<?b>; rel=next"}}, R"({"results":[1]})"};
+        }};
+    CHECK(reader.run()->reason().find("but there is a Link header that names one") !=
+          std::string::npos);
+}
+
+TEST_CASE("what speaks of no next page leaves a first page the end")
+{
+    const std::string beside =
+        GENERATE("", R"(,"next_cursor":null)", R"(,"next_cursor":"")", R"(,"next_page":0)",
+                 R"(,"nextPage":false)", R"(,"meta":{"next":null})", R"(,"a":{"b":{"next":"c"}})",
+                 R"(,"links":[{"next":"c"}])", R"(,"cursor":"b")", R"(,"_links":{"next":{}})");
+    CAPTURE(beside);
+    job read{{{"", R"({"results":[{"id":1}])" + beside + "}"}}};
+    CHECK(read.end->code() == outcome_code::complete);
+    CHECK(read.end->reason() == "no /next in any page");
+}
+
 TEST_CASE("cursor: a total that is not reached is told")
 {
     job read{{{"", R"({"results":[1,2],"next":null,"count":12345})"}}};

@@ -109,8 +109,54 @@ TEST_CASE("the Link header leads to the next page")
     REQUIRE(server.asked.size() == 2);
     CHECK(server.asked[1].url().query() == "page=2");
     two_pages anchored{R"(<?page=2>; rel=next; anchor="#other")"};
-    CHECK(anchored.read(next_url{list()}.in_link(), true)->reason() == "no next link");
+    CHECK(anchored.read(next_url{list()}.in_link(), true)->reason() == "no next link in any page");
     CHECK(anchored.asked.size() == 1);
+}
+
+TEST_CASE("a Link header that names a next page but cannot be read is not the end")
+{
+    const std::string header =
+        GENERATE("?page=2; rel=\"next\"", "<?page=2; rel=next", "<?a>; rel=first; <?b>; REL=NEXT",
+                 "&lt;?page=2&gt;; rel=\"next\"", "<?a>; rel=\"first, <?b>; rel=\"next\"");
+    CAPTURE(header);
+    two_pages server{header};
+    const auto end = server.read(next_url{list()}.in_link(), true);
+    CHECK(end->code() == outcome_code::page_failed);
+    CHECK(end->reason() == "page 1: the Link header names a next page but is malformed: " + header +
+                               "; 1 records received");
+    CHECK(server.asked.size() == 1);
+    two_pages lengthy{std::string(200, 'x') + " next"};
+    CHECK(lengthy.read(next_url{list()}.in_link(), true)
+              ->reason()
+              .find("malformed: " + std::string(100, 'x') + "...") != std::string::npos);
+}
+
+TEST_CASE("a Link header that says nothing of a next page is the end, malformed or not")
+{
+    const std::string header =
+        GENERATE("nonsense", "<?a; rel=prev", "?a; rel=nextish", "x; rel=next-archive",
+                 R"(<?a>; title="<?b>; rel=\"next\""; rel=prev)", R"(<?a>; rel="http://x/next")",
+                 "<?a>; rev=next", "<?a>; rel=prev; rel=next", R"(<?a>; rel=next; anchor="#x")");
+    CAPTURE(header);
+    two_pages server{header};
+    CHECK(server.read(next_url{list()}.in_link(), true)->code() == outcome_code::complete);
+    CHECK(server.asked.size() == 1);
+}
+
+TEST_CASE("next URL: a first page that names the next one elsewhere is not the end")
+{
+    const bool in_link = GENERATE(false, true);
+    next_url pager{list()};
+    if (in_link)
+        pager.in_link();
+    support::paged<next_url> reader{
+        pager, [](const http::request&) {
+            return http::response{200, {}, R"({"results":[1],"paging":{"next_url":"?page=2"}})"};
+        }};
+    const auto end = reader.run();
+    CHECK(end->code() == outcome_code::page_failed);
+    CHECK(end->reason() == std::string{"page 1: no "} + (in_link ? "next link" : "/next") +
+                               " in the page, but there is /paging/next_url; 1 records received");
 }
 
 TEST_CASE("next URL: the page size is for the first page")

@@ -4,6 +4,7 @@
 #include <headgate/detail/bounds.hpp>
 #include <headgate/detail/exact_number.hpp>
 #include <headgate/detail/json_pointer.hpp>
+#include <headgate/detail/next_hint.hpp>
 #include <headgate/detail/origin_guard.hpp>
 #include <headgate/detail/parameter.hpp>
 #include <headgate/detail/recent_digests.hpp>
@@ -94,6 +95,23 @@ protected:
             next_ = position{name, where.number() + 1};
         names_.add(key, where.number() + 1);
         return mine;
+    }
+
+    /// Goes on as `go_on` does, or to the end, for a style that looks for the next page's name at
+    /// one place on each page. A first page that has nothing there may only mean that the place is
+    /// the wrong one: that is the end only if nothing else on it speaks of a next page.
+    /// @param place     such as "/next", for messages
+    /// @param is_there  whether there is anything at that place, if only a null
+    paging::kept go_on_from(const std::string& place, bool is_there, const position& where,
+                            const paging::page_content& content, const std::string& name,
+                            paging::kept mine)
+    {
+        has_next_ = has_next_ || is_there;
+        const std::string why = "no " + place;
+        if (name.empty() && !has_next_ && where.number() == 0)
+            if (const auto other = next_hint::elsewhere(content))
+                return fail(where, content, why + " in the page, but there is " + *other, mine);
+        return go_on(where, content, name, why + (has_next_ ? "" : " in any page"), mine);
     }
 
     /// Whether a page with new records is a copy of another, which is the end as a loop.
@@ -198,6 +216,7 @@ private:
     std::optional<std::uint64_t> total_;
     std::uint64_t received_ = 0;
     std::uint64_t empty_ = 0;
+    bool has_next_ = false; // any page had something where the next one is named
     recent_digests names_;
     recent_digests pages_;
 };

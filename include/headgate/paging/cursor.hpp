@@ -29,8 +29,10 @@ namespace headgate::paging {
 ///
 /// The cursor is sent back as it came: a string percent-encoded, a number digit for digit however
 /// long it is. The end is a page without a cursor (none, null, false, an empty string), or one that
-/// says that there is no more; one that says that there is more but gives no cursor ends as
-/// `outcome_code::page_failed`. Empty pages with a cursor are not the end. A cursor that comes
+/// says that there is no more. One that says that there is more but gives no cursor ends as
+/// `outcome_code::page_failed`, and so does a first page that has nothing where the cursor is
+/// looked for, but names a next page elsewhere, by one of the names that are usual: the place is
+/// likely the wrong one. Empty pages with a cursor are not the end. A cursor that comes
 /// again, at once or after others, ends as `outcome_code::loop`, and so does a page with the very
 /// records of an earlier one. A cursor that the server does not know any more (status 400, 404, 410
 /// or 422) ends as `outcome_code::cursor_expired`, unless `restart_from` says how to go on.
@@ -153,12 +155,12 @@ public:
         const std::optional<bool> more = says_more(content.document());
         if (more == false)
             return go_on(where, content, {}, "the server says that there is no more", mine);
-        const std::string next = next_cursor(content);
         const std::string place = header_.empty() ? pointer_.to_string() : header_;
+        const auto [next, is_there] = next_cursor(content);
         if (next.empty() && more == true)
             return fail(where, content, "the server says that there is more, but gives no " + place,
                         mine);
-        return go_on(where, content, next, "no " + place + (has_next_ ? "" : " in any page"), mine);
+        return go_on_from(place, is_there, where, content, next, mine);
     }
 
 private:
@@ -173,21 +175,19 @@ private:
         return told.is_number() ? std::optional{told != 0} : std::nullopt;
     }
 
-    /// The cursor, empty if there is none. Notes whether there is anything in its place, and
-    /// whether that is a number.
-    std::string next_cursor(const page_content& content)
+    /// The cursor, empty if there is none, and whether there is anything in its place.
+    std::pair<std::string, bool> next_cursor(const page_content& content)
     {
         if (header_.empty()) {
             const bool is_there = content.document().contains(pointer_);
-            has_next_ = has_next_ || is_there;
             is_number_ = is_there && content.document().at(pointer_).is_number();
-            return detail::cursor_text(content.document(), content.response().body(), pointer_);
+            return {detail::cursor_text(content.document(), content.response().body(), pointer_),
+                    is_there};
         }
         const auto all = content.response().headers(header_);
-        has_next_ = has_next_ || !all.empty();
         const auto first = std::find_if(all.begin(), all.end(),
                                         [](std::string_view each) { return !each.empty(); });
-        return first == all.end() ? std::string{} : std::string{*first};
+        return {std::string{first == all.end() ? std::string_view{} : *first}, !all.empty()};
     }
 
     /// Whether the page was asked for by the last record instead of by a cursor.
@@ -201,7 +201,6 @@ private:
     std::string header_;
     detail::parameter param_{"cursor"};
     bool is_number_ = false; // the last cursor
-    bool has_next_ = false;  // any page had something there
 
     std::optional<nlohmann::json::json_pointer> key_;
     detail::known_records last_page_; // its records, if they may come again

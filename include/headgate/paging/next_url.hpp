@@ -24,7 +24,9 @@ namespace headgate::paging {
 /// The URL may be relative. One that leads to another origin (scheme, host or port) ends the run as
 /// `outcome_code::foreign_origin` before there is a request, unless that origin is allowed; and
 /// then none of the list's header fields go there. The end is a page that names no next one; loops
-/// are found as by `cursor`.
+/// are found as by `cursor`. A Link header that names a next page but cannot be read ends as
+/// `outcome_code::page_failed`, and so does, as by `cursor`, a first page that names the next one
+/// elsewhere.
 class next_url : public detail::page_chain {
 public:
     /// The list that `list` asks for first; its method and headers are kept.
@@ -86,18 +88,35 @@ public:
 
     kept received(const position& where, const page_content& content)
     {
-        const std::string named =
-            pointer_ ? detail::cursor_text(content.document(), content.response().body(), *pointer_)
-                     : http::find_link(content.response(), "next").value_or("");
-        has_next_ = has_next_ || (pointer_ && content.document().contains(*pointer_));
-        const std::string why =
-            pointer_ ? "no " + pointer_->to_string() + (has_next_ ? "" : " in any page")
-                     : std::string{"no next link"};
-        if (named.empty())
-            return go_on(where, content, {}, why, content.records());
+        const auto [named, is_there] = next_page(content);
+        if (!named.empty())
+            return follow(where, content, named);
+        if (const auto bad =
+                pointer_ ? std::nullopt : detail::next_hint::malformed_link(content.response()))
+            return fail(where, content,
+                        "the Link header names a next page but is malformed: " + *bad,
+                        content.records());
+        return go_on_from(place(), is_there, where, content, {}, content.records());
+    }
+
+private:
+    /// The URL, empty if there is none, and whether there is anything in its place.
+    std::pair<std::string, bool> next_page(const page_content& content) const
+    {
+        if (pointer_)
+            return {detail::cursor_text(content.document(), content.response().body(), *pointer_),
+                    content.document().contains(*pointer_)};
+        const auto link = http::find_link(content.response(), "next");
+        return {link.value_or(""), link.has_value()};
+    }
+
+    std::string place() const { return pointer_ ? pointer_->to_string() : "next link"; }
+
+    kept follow(const position& where, const page_content& content, const std::string& named)
+    {
         try {
             const http::request next = guard_.follow(content.base(), named);
-            return go_on(where, content, next.url().str(), why, content.records());
+            return go_on_from(place(), true, where, content, next.url().str(), content.records());
         } catch (const foreign_origin& e) {
             return stop_at(content.records(), outcome_code::foreign_origin,
                            describe(where) + ": " + e.what());
@@ -107,10 +126,8 @@ public:
         }
     }
 
-private:
     std::optional<nlohmann::json::json_pointer> pointer_{nlohmann::json::json_pointer{"/next"}};
     std::optional<http::url> first_;
-    bool has_next_ = false; // any page had something there
 };
 
 } // namespace headgate::paging

@@ -260,6 +260,67 @@ TEST_CASE("cursor: a total that is not reached is told")
     CHECK(read.end->reason().find("12345") != std::string::npos);
 }
 
+TEST_CASE("a total that falls while the list is read is told, unless the largest is reached")
+{
+    using totals = std::vector<int>; // one a page of two records
+    const auto [told, code, reason] = GENERATE(table<totals, outcome_code, std::string>({
+        {{7, 4},
+         outcome_code::list_changed,
+         "no /next; the total fell from 7 to 4 while the list was read; 4 records received"},
+        {{7, 5, 3},
+         outcome_code::list_changed,
+         "no /next; the total fell from 7 to 3 while the list was read; 6 records received"},
+        {{7, 3, 5, 7}, outcome_code::complete, "no /next"},
+        {{9, 3, 5, 7},
+         outcome_code::list_changed,
+         "no /next; the total fell from 9 to 3 while the list was read; 8 records received"},
+        {{7, 3, 9},
+         outcome_code::count_mismatch,
+         "no /next, but the server tells of 9 records; 6 received"},
+        {{5, 7},
+         outcome_code::count_mismatch,
+         "no /next, but the server tells of 7 records; 4 received"},
+        {{4, 2}, outcome_code::complete, "no /next"},    // of what is left
+        {{2, 2, 1}, outcome_code::complete, "no /next"}, // of the page
+        {{6, 4, 6}, outcome_code::complete, "no /next"},
+    }));
+    std::map<std::string, std::string> bodies;
+    for (std::size_t i = 0; i < told.size(); ++i) {
+        const std::string id = std::to_string(2 * i), other = std::to_string(2 * i + 1);
+        const bool is_last = i + 1 == told.size();
+        bodies[i == 0 ? "" : std::to_string(i)] = R"({"results":[{"id":)" + id + R"(},{"id":)" +
+                                                  other + R"(}],"count":)" +
+                                                  std::to_string(told[i]) + R"(,"next":)" +
+                                                  (is_last ? "null" : std::to_string(i + 1)) + "}";
+    }
+    job read{bodies};
+    CHECK(read.end->code() == code);
+    CHECK(read.end->reason() == reason);
+}
+
+TEST_CASE("a total that counts what is left behind a restart is no fall")
+{
+    const bool is_whole = GENERATE(true, false);
+    const bool tells_of_all = GENERATE(true, false);
+    const std::string fourth = is_whole ? R"(,{"id":4})" : "";
+    cursor pager{cursor{list()}.restart_from("/id", "since")};
+    support::paged<cursor> reader{
+        pager, [&](const http::request& asked) {
+            if (!support::parameter(asked, "cursor").empty())
+                return http::response{410};
+            if (support::parameter(asked, "since").empty())
+                return http::response{
+                    200, {}, R"({"results":[{"id":1},{"id":2}],"next":"a","count":4})"};
+            return http::response{200,
+                                  {},
+                                  R"({"results":[{"id":3})" + fourth + R"(],"next":null,"count":)" +
+                                      (tells_of_all ? "4}" : "2}")};
+        }};
+    const auto end = reader.run();
+    CHECK(end->code() == (is_whole ? outcome_code::complete : outcome_code::count_mismatch));
+    CHECK(reader.got.size() == (is_whole ? 4 : 3));
+}
+
 TEST_CASE("a cursor that is no cursor, or too long, is an error")
 {
     const std::map<std::string, std::string> object{{"", R"({"results":[1],"next":{}})"}};

@@ -15,6 +15,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -73,7 +74,7 @@ protected:
             return 0;
         const std::size_t digest = content.digest();
         if (const auto told = unsigned_at(content.document(), total_pointer_))
-            total_ = told;
+            note_total(*told);
         if (name.size() > longest_cursor)
             throw bound_exceeded{"the next page has a name of " + std::to_string(name.size()) +
                                  " bytes, more than " + std::to_string(longest_cursor)};
@@ -155,6 +156,7 @@ protected:
     {
         next_ = position{name, number};
         names_ = {};
+        has_restarted_ = true;
     }
 
     /// @throws std::invalid_argument that names the style, if 0.
@@ -199,21 +201,44 @@ protected:
     nlohmann::json::json_pointer total_pointer_{"/count"};
 
 private:
+    /// Behind a restart the server may count only what is left: that says nothing new.
+    void note_total(std::uint64_t told)
+    {
+        if (has_restarted_ && told <= largest_)
+            return;
+        total_ = told;
+        if (told >= largest_) {
+            largest_ = told;
+            fell_to_.reset();
+        } else {
+            fell_to_ = std::min(told, fell_to_.value_or(told));
+        }
+    }
+
+    /// Servers that count what is left, or a page, tell of less and less; then the largest total is
+    /// reached all the same. Where it is not the rows are gone, or the server has lost them.
     void finish_whole(const std::string& why)
     {
-        if (total_ && received_ < *total_)
-            end_ = paging::page_end{outcome_code::count_mismatch,
-                                    why + ", but the server tells of " + std::to_string(*total_) +
-                                        " records; " + std::to_string(received_) + " received"};
-        else
+        if (received_ >= largest_)
             end_ = paging::page_end{outcome_code::complete, why};
+        else if (fell_to_)
+            finish(outcome_code::list_changed,
+                   why + "; the total fell from " + std::to_string(largest_) + " to " +
+                       std::to_string(*fell_to_) + " while the list was read");
+        else
+            end_ = paging::page_end{outcome_code::count_mismatch,
+                                    why + ", but the server tells of " + std::to_string(largest_) +
+                                        " records; " + std::to_string(received_) + " received"};
     }
 
     std::uint64_t page_size_ = 0;
     parameter limit_param_{"limit"};
     std::optional<position> next_ = position{{}, 0};
     std::optional<paging::page_end> end_;
-    std::optional<std::uint64_t> total_;
+    std::optional<std::uint64_t> total_;   // as it was told last,
+    std::uint64_t largest_ = 0;            // the largest of all,
+    std::optional<std::uint64_t> fell_to_; // and the least that came behind that
+    bool has_restarted_ = false;
     std::uint64_t received_ = 0;
     std::uint64_t empty_ = 0;
     bool has_next_ = false; // any page had something where the next one is named

@@ -68,7 +68,9 @@ public:
     }
 
     /// Where in the body the total stands, as a JSON Pointer (RFC 6901); "/count" unless set. A
-    /// list that ends before it is reported as `outcome_code::count_mismatch`.
+    /// list that ends before it is reported as `outcome_code::count_mismatch`, and one that ends
+    /// before the largest of several, where it fell while the list was read, as
+    /// `outcome_code::list_changed`.
     /// @throws std::invalid_argument if it is not a JSON Pointer.
     next_url& total(const std::string& pointer)
     {

@@ -62,10 +62,10 @@ TEST_CASE("more ties than come on one page cannot be read on, and that is told")
 TEST_CASE("a server that does not know the parameter gives its first page again, which is a loop")
 {
     keyset pager{http::request{"http://h/list"}, "/id", "since_id"};
-    support::paged<keyset> reader{pager, [](const http::request&) {
-                                      return http::response{
-                                          200, {}, R"({"results":[{"id":1},{"id":2},{"id":3}]})"};
-                                  }};
+    support::paged<keyset> reader{
+        pager, [](const http::request&) {
+            return http::response{200, {}, R"({"results":[{"id":1},{"id":2},{"id":3}]})"};
+        }};
     const auto end = reader.run();
     CHECK(end->code() == outcome_code::loop);
     CHECK(end->reason().find("page 2 repeats page 1") == 0);
@@ -94,6 +94,88 @@ TEST_CASE("one record a page, again and again, is not taken for the whole list")
     support::paged<keyset> reader{pager, table_api{{{1, 1}, {2, 2}}, 1}};
     CHECK(reader.run()->code() == outcome_code::loop);
     CHECK(reader.got.size() == 1);
+}
+
+TEST_CASE("a list that is sorted the other way round is told before anything comes twice")
+{
+    // Newest first, of what is newer than `since`; with a field that keeps pages from being copies.
+    const auto [high, low] = GENERATE(table<std::string, std::string>({
+        {"46", "37"},
+        {"-37", "-46"},
+        {"5", "-4"},
+        {"18446744073709551615", "18446744073709551606"},
+    }));
+    CAPTURE(high);
+    keyset pager{http::request{"http://h/list"}, "/id", "since"};
+    int nonce = 0;
+    support::paged<keyset> reader{
+        pager, [high = high, low = low, &nonce](const http::request&) {
+            const std::string at = R"(,"at":)" + std::to_string(++nonce) + '}';
+            return http::response{
+                200, {}, R"({"results":[{"id":)" + high + at + R"(,{"id":)" + low + at + "]}"};
+        }};
+    const auto end = reader.run();
+    CHECK(end->code() == outcome_code::loop);
+    CHECK(end->reason() == "page 2 begins with /id = " + high + ", but the one before ended with " +
+                               low +
+                               ": the list is sorted the other way, or not by that key; 2 records "
+                               "received");
+    CHECK(reader.got.size() == 2);
+}
+
+TEST_CASE("a list that falls is read with a parameter for what lies below")
+{
+    const bool is_inclusive = GENERATE(false, true);
+    keyset pager{http::request{"http://h/list"}, "/id", "max_id"};
+    support::paged<keyset> reader{
+        pager, [is_inclusive](const http::request& asked) {
+            const std::string most = support::parameter(asked, "max_id");
+            nlohmann::json body{{"results", nlohmann::json::array()}};
+            for (int id = 3; id >= -7; --id)
+                if (body["results"].size() < 3 &&
+                    (most.empty() || id < std::stoi(most) + (is_inclusive ? 1 : 0)))
+                    body["results"].push_back({{"id", id}});
+            return http::response{200, {}, body.dump()};
+        }};
+    const auto end = reader.run();
+    INFO(end->reason());
+    CHECK(end->code() == outcome_code::complete);
+    CHECK(reader.got.size() == 11);
+}
+
+TEST_CASE("the order of keys is judged only where it is known")
+{
+    const auto [first, second] = GENERATE(table<std::string, std::string>({
+        {R"([{"id":"b"},{"id":"a"}])", R"([{"id":"c"}])"}, // strings
+        {R"([{"id":3.5},{"id":2.5}])", R"([{"id":4.5}])"},
+        {R"([{"id":18446744073709551617},{"id":18446744073709551616}])",
+         R"([{"id":18446744073709551618}])"},
+        {R"([{"id":3},{"id":1},{"id":2}])", R"([{"id":1,"x":1}])"}, // no order
+        {R"([{"id":3},{"id":3,"x":1},{"id":4}])", R"([{"id":1}])"}, // not strictly
+        {R"([{"id":3}])", R"([{"id":1}])"},
+        {R"([{"id":3},{"id":2}])", R"([{"x":1},{"id":4}])"},
+    }));
+    CAPTURE(first);
+    keyset pager{http::request{"http://h/list"}, "/id", "since"};
+    std::vector<std::string> pages{first, second, "[]"};
+    support::paged<keyset> reader{pager, [&](const http::request&) {
+                                      const std::string page = pages.front();
+                                      pages.erase(pages.begin());
+                                      return http::response{200, {}, R"({"results":)" + page + "}"};
+                                  }};
+    CHECK(reader.run()->code() == outcome_code::complete);
+    CHECK(pages.empty());
+
+    keyset two{http::request{"http://h/list"}, "/id", "since"};
+    two.then_by("/x", "x");
+    pages = {R"([{"id":1,"x":1},{"id":2,"x":2}])", R"([{"id":1,"x":3}])", "[]"};
+    support::paged<keyset> several{
+        two, [&](const http::request&) {
+            const std::string page = pages.front();
+            pages.erase(pages.begin());
+            return http::response{200, {}, R"({"results":)" + page + "}"};
+        }};
+    CHECK(several.run()->code() == outcome_code::complete);
 }
 
 TEST_CASE("keyset: keys of any length, and several")

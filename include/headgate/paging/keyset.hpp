@@ -2,6 +2,7 @@
 #define HEADGATE_PAGING_KEYSET_HPP
 
 #include <headgate/detail/json_pointer.hpp>
+#include <headgate/detail/key_order.hpp>
 #include <headgate/detail/known_records.hpp>
 #include <headgate/detail/page_chain.hpp>
 #include <headgate/detail/parameter.hpp>
@@ -26,6 +27,11 @@ namespace headgate::paging {
 /// The key is sent as it came, a number digit for digit. The end is a page without new records; a
 /// page that comes short is not taken for it. Rows that are put in or taken out while the list is
 /// read move nothing.
+///
+/// The list may be sorted either way, with the parameter that goes with it, such as `since_id` for
+/// one that rises and `max_id` for one that falls. A page that begins on the wrong side of where
+/// the one before ended ends as `outcome_code::loop` if the key is a whole number and the first
+/// page shows which way it runs. The order of other keys, and of several, is not checked.
 ///
 /// A key that several records share, such as a time, may stand on both sides of a page's end. A
 /// server that gives what lies behind the key (`>`) then loses records, which no client can see:
@@ -77,8 +83,14 @@ public:
         if (list.empty())
             return go_on(where, content, {}, "no records behind the last", 0);
         const kept mine{list.size(), boundary_.find(list)};
+        if (is_turned(where, list)) {
+            if (!repeats(where, content, mine))
+                stop_at(0, outcome_code::loop, describe(where) + turned(list));
+            return 0;
+        }
         largest_ = std::max(largest_, list.size());
         const std::string name = name_of(content);
+        learn_order(where, list);
         if (name != where.name()) {
             remember_boundary(list);
             return go_on(where, content, name, {}, mine);
@@ -106,6 +118,31 @@ private:
         std::string last;
         bool is_number = false;
     };
+
+    /// Whether a page lies on the wrong side of the one before, as one does of a list that is
+    /// sorted the other way round: to ask on would give the same records again, and never the rest.
+    bool is_turned(const position& where, const record_range& list) const
+    {
+        return !where.name().empty() && keys_.size() == 1 &&
+               order_.is_turned(list.front(), keys_.front().pointer);
+    }
+
+    std::string turned(const record_range& list) const
+    {
+        const key& only = keys_.front();
+        return " begins with " + only.pointer.to_string() + " = " +
+               list.front().at(only.pointer).dump() + ", but the one before ended with " +
+               only.last + ": the list is sorted the other way, or not by that key";
+    }
+
+    void learn_order(const position& where, const record_range& list)
+    {
+        if (keys_.size() != 1)
+            return;
+        if (where.name().empty())
+            order_.learn(list, keys_.front().pointer);
+        order_.end(list.back(), keys_.front().pointer);
+    }
 
     /// Takes the last record's keys; together they name the next page.
     std::string name_of(const page_content& content)
@@ -143,6 +180,7 @@ private:
     std::vector<key> keys_;
     std::size_t largest_ = 0;
     detail::known_records boundary_;
+    detail::key_order order_;
 };
 
 } // namespace headgate::paging

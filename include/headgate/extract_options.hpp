@@ -28,7 +28,8 @@ namespace headgate {
 class extract_options {
 public:
     /// Where in the body the records stand, as a JSON Pointer (RFC 6901) to an array; "/results"
-    /// unless set, "" for a body that is the array itself.
+    /// unless set, "" for a body that is the array itself. Null there is an empty page, unless the
+    /// body has an error at its top, as `errors` or `error`: that is a failure which may pass.
     /// @throws std::invalid_argument if it is not a JSON Pointer.
     extract_options& records(const std::string& pointer)
     {
@@ -108,12 +109,12 @@ public:
     std::uint64_t max_pages() const noexcept { return max_pages_; }
 
     /// How often a page is tried again after a failure that may pass: a lost connection, a timeout,
-    /// a body that is cut, a status such as 500 or 503, and 429. 5 unless set. While no page comes,
-    /// only one of those that have failed is tried again at a time, and these tries have a budget
-    /// of twice as many, to which every ten good pages add one up to 100: what is in flight when a
-    /// server restarts breaks no run, and one that stays down is left alone. Only requests that may
-    /// be repeated are: GET and HEAD. A refusal (429) is not counted for a page as long as others
-    /// come.
+    /// a body that is cut, a status such as 500 or 503, 202 without records, and 429. 5 unless set.
+    /// While no page comes, only one of those that have failed is tried again at a time, and these
+    /// tries have a budget of twice as many, to which every ten good pages add one up to 100: what
+    /// is in flight when a server restarts breaks no run, and one that stays down is left alone.
+    /// Only requests that may be repeated are: GET and HEAD. A refusal (429) is not counted for a
+    /// page as long as others come.
     extract_options& retries(unsigned times) noexcept
     {
         retries_ = times;

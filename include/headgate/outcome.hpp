@@ -12,10 +12,10 @@ namespace headgate {
 enum class outcome_code {
     in_progress,    ///< it has not ended yet
     complete,       ///< every record there is was delivered
-    page_failed,    ///< a page could not be had
+    page_failed,    ///< a page could not be had, or what names the next one not be understood
     count_mismatch, ///< the list ended before the number of records the server told of
     server_ceiling, ///< the server refuses to give what, it says, is there
-    list_changed,   ///< the list changed so much while it was read that rows may be missing
+    list_changed,   ///< the list changed while it was read in a way that rows may be missing
     loop,           ///< the server leads in a circle, or gives the same page again and again
     empty_run,      ///< too many empty pages in a row, each with a next one
     foreign_origin, ///< the next page or a redirect leads to another server, or to a private one

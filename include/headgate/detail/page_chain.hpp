@@ -27,7 +27,8 @@
 namespace headgate::detail {
 
 /// What all styles have in common in which each page names the next: one page at a time, the end
-/// where none is named, and the loops that servers lead their clients into.
+/// where none is named, and the loops that servers lead their clients into, as far as a name or a
+/// page comes again as it was.
 class page_chain {
 public:
     /// A page: what the one before called it, empty for the first, and its place in the chain.

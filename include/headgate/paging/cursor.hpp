@@ -29,13 +29,19 @@ namespace headgate::paging {
 ///
 /// The cursor is sent back as it came: a string percent-encoded, a number digit for digit however
 /// long it is. The end is a page without a cursor (none, null, false, an empty string), or one that
-/// says that there is no more. One that says that there is more but gives no cursor ends as
-/// `outcome_code::page_failed`, and so does a first page that has nothing where the cursor is
-/// looked for, but names a next page elsewhere, by one of the names that are usual: the place is
-/// likely the wrong one. Empty pages with a cursor are not the end. A cursor that comes
-/// again, at once or after others, ends as `outcome_code::loop`, and so does a page with the very
-/// records of an earlier one. A cursor that the server does not know any more (status 400, 404, 410
-/// or 422) ends as `outcome_code::cursor_expired`, unless `restart_from` says how to go on.
+/// says that there is no more. Empty pages with a cursor are not the end. A page that says that
+/// there is more but gives no cursor ends as `outcome_code::page_failed`, and so does a first page
+/// that has nothing where the cursor is looked for but names a next page elsewhere, by one of the
+/// usual names: the place is likely the wrong one.
+///
+/// A cursor that comes again, at once or after others, ends as `outcome_code::loop`, and so does a
+/// page with the very records of an earlier one, if they are objects and no two are the same. A
+/// cursor that the server does not know any more (status 400, 404, 410 or 422) ends as
+/// `outcome_code::cursor_expired`, unless `restart_from` says how to go on.
+///
+/// What nobody can tell from a longer list is one that begins again from the front, with cursors
+/// that never come twice and records that have changed meanwhile, if only in a time of day. Only
+/// `extract_options::max_pages` ends it; `extract_options::unique` drops what comes again.
 class cursor : public detail::page_chain {
 public:
     /// Pages of the list that `list` asks for; its method, headers, other parameters and body are

@@ -218,10 +218,10 @@ TEST_CASE("a first page that names the next one elsewhere is not the end")
           "page 1: no /next in the page, but there is " + place + "; 1 records received");
     CHECK(read.reader.got.size() == 1);
     cursor in_header{cursor{list()}.in_header("X-Next")};
-    support::paged<cursor> reader{
-        in_header, [more = more](const http::request&) {
-            return http::response{200, {}, R"({"results":[1],)" + more + "}"};
-        }};
+    const std::string body = R"({"results":[1],)" + more + "}";
+    support::paged<cursor> reader{in_header, [&body](const http::request&) {
+                                      return http::response{200, {}, body};
+                                  }};
     CHECK(reader.run()->reason().find("no X-Next in the page, but there is " + place) !=
           std::string::npos);
     job first{{{"", R"({"results":[1],"next":"a"})"}, {"a", R"({"results":[2],)" + more + "}"}}};

@@ -106,13 +106,14 @@ TEST_CASE("a list that is sorted the other way round is told before anything com
         {"18446744073709551615", "18446744073709551606"},
     }));
     CAPTURE(high);
+    const std::string first = R"({"id":)" + high + R"(,"at":)";
+    const std::string last = R"({"id":)" + low + R"(,"at":)";
     keyset pager{http::request{"http://h/list"}, "/id", "since"};
     int nonce = 0;
     support::paged<keyset> reader{
-        pager, [high = high, low = low, &nonce](const http::request&) {
-            const std::string at = R"(,"at":)" + std::to_string(++nonce) + '}';
-            return http::response{
-                200, {}, R"({"results":[{"id":)" + high + at + R"(,{"id":)" + low + at + "]}"};
+        pager, [&](const http::request&) {
+            const std::string at = std::to_string(++nonce) + '}';
+            return http::response{200, {}, R"({"results":[)" + first + at + ',' + last + at + "]}"};
         }};
     const auto end = reader.run();
     CHECK(end->code() == outcome_code::loop);

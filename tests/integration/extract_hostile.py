@@ -315,6 +315,30 @@ class Cursors(Hostile):
                 result = self.pull("cursors", "--paginate", "cursor", give=['"a"', text])
                 self.assert_cut_short(result, "page_failed", "page 2", "/next")
 
+    def test_the_page_says_whether_there_is_more(self):
+        for more in ("yes", "left"):
+            with self.subTest(more=more):
+                result = self.pull("cursor", "--more", "/more", more=more)
+                self.assert_complete(result, range(250))
+                result = self.pull("cursor", "--more", "/more", more=more, stop=100)
+                self.assert_cut_short(result, "page_failed", "page 5", "there is more", "/next",
+                                      ids=range(100))
+
+    def test_one_that_is_elsewhere_is_told(self):
+        styles = (["cursor"], ["cursor", "--cursor-header", "X-Next"], ["next"], ["link"])
+        for at in ("next_cursor", "nextPageToken", "meta.next", "response_metadata.next_cursor"):
+            place = "/" + at.replace(".", "/")
+            for style in styles:
+                with self.subTest(at=at, style=style):
+                    style = ["--paginate", *style]
+                    result = self.pull("elsewhere", *style, at=at)
+                    self.assert_cut_short(result, "page_failed", "page 1", f"there is {place}",
+                                          ids=range(PAGE))
+                    result = self.pull("elsewhere", *style, at=at, records=PAGE)
+                    self.assert_complete(result, range(PAGE))
+            result = self.pull("elsewhere", "--paginate", "cursor", "--next", place, at=at)
+            self.assert_complete(result, range(250))
+
     def test_one_that_has_expired_is_told(self):
         for status in (400, 404, 410, 422):
             with self.subTest(status=status):
@@ -334,8 +358,8 @@ class Totals(Hostile):
 
     def test_those_that_are_wrong_in_form_or_on_the_move_lose_nothing(self):
         for behaviour in STYLES:
-            for total in ("grow", "shrink", "vanish", '"250"', "-1", "250.0", "null", "[]",
-                          "10", "200", "18446744073709551616"):
+            for total in ("grow", "vanish", '"250"', "-1", "250.0", "null", "[]", "10", "200",
+                          "18446744073709551616"):
                 with self.subTest(behaviour=behaviour, total=total):
                     result = self.pull(behaviour, "--page-size", PAGE, total=total)
                     self.assert_complete(result, range(250))
@@ -355,6 +379,22 @@ class Totals(Hostile):
                         self.assert_cut_short(result, "count_mismatch", "250", ids=range(250))
                         patience = 10  # empty pages, where the total says that there is more
                         self.assertLessEqual(len(result.log), 14 + patience + in_flight)
+
+    def test_those_that_shrink_lose_nothing(self):
+        for behaviour in ("offset", "page_number"):
+            with self.subTest(behaviour=behaviour):
+                result = self.pull(behaviour, "--page-size", PAGE, total="shrink")
+                self.assert_complete(result, range(250))
+
+    def test_those_of_a_chain_that_fall_and_were_not_reached_are_told(self):
+        for behaviour in ("cursor", "next_url", "link"):
+            with self.subTest(behaviour=behaviour):
+                result = self.pull(behaviour, total="shrink")
+                self.assert_cut_short(result, "list_changed", "from 500 to 250", ids=range(250))
+                result = self.pull(behaviour, total="fall", stop=100)
+                self.assert_cut_short(result, "list_changed", "from 250 to 100", ids=range(100))
+                result = self.pull(behaviour, total="fall", stop=250)
+                self.assert_complete(result, range(250))
 
     def test_next_gone_at_10000_of_12345(self):
         for behaviour in ("cursor", "next_url", "link"):
@@ -395,6 +435,18 @@ LINKS = [
     ['Link: <{first}>; rel="prev"; rel="next", <{next}>; rel="next"'],
     ["Link: <{first}>; rel=nextish, <{next}>; rel=next"],
     ["Link: <{next}>; rel*=UTF-8''next; rel=next"],
+    ["Link: <{next}>; rel='next'"],
+    ['Link: {first}; rel="first", <{next}>; rel="next"'],
+]
+MALFORMED_LINKS = [
+    'Link: {next}; rel="next"',
+    'Link: {next}; rel=Next',
+    'Link: <{next}; rel="next"',
+    'Link: &lt;{next}&gt;; rel="next"',
+    'Link: "<{next}>"; rel="next"',
+    'Link: <{first}>; rel="first"; <{next}>; rel="next"',
+    'Link: <{first}>; rel="first" <{next}>; rel="next"',
+    'Link: <{first}>; rel="first, <{next}>; rel="next"',
 ]
 
 
@@ -406,9 +458,17 @@ class Links(Hostile):
 
     def test_what_is_about_something_else_is_no_next(self):
         for form in ('Link: <{next}>; rel="next"; anchor="#x"', 'Link: <{next}>; rel="prev"',
-                     'Link: <{next}>; title="next"', "Link: {next}; rel=next", "X-Link: <{next}>"):
+                     'Link: <{next}>; title="next"', "Link: {next}; rel=prev", "X-Link: <{next}>",
+                     'Link: <{next}>; rel="http://x/next"', "Link: <{next}>; rev=next",
+                     'Link: <{next}>; title="<{next}>; rel=\\"next\\""; rel=prev'):
             with self.subTest(form=form):
                 self.assert_complete(self.pull("link", form=form), range(20))
+
+    def test_a_next_one_that_cannot_be_read_is_told(self):
+        for form in MALFORMED_LINKS:
+            with self.subTest(form=form):
+                self.assert_cut_short(self.pull("link", form=form), "page_failed", "page 1",
+                                      "malformed", ids=range(20))
 
 
 class Keysets(Hostile):
@@ -430,6 +490,17 @@ class Keysets(Hostile):
         for ties in (2, 7, 19):
             with self.subTest(ties=ties):
                 self.check(op="ge", ties=ties)
+
+    def test_a_list_that_falls(self):
+        self.check(order="down", op="lt")
+
+    def test_a_list_that_is_sorted_the_other_way_is_told(self):
+        for op, why in (("gt", "/key = 250"), ("ge", "repeats page 1")):
+            with self.subTest(op=op):
+                result = self.pull("keyset", "--paginate", "keyset", "--key", "/key", order="down",
+                                   op=op)
+                self.assert_cut_short(result, "loop", "page 2", why,
+                                      ids=sorted(str(i) for i in range(230, 250)))
 
     def test_more_ties_than_a_page_has_room_for_are_told(self):
         result = self.pull("keyset", "--paginate", "keyset", "--key", "/key", "--page-size", PAGE,
@@ -510,6 +581,18 @@ class Transport(Hostile):
 
     def test_answers_that_are_no_pages(self):
         self.each_page_fails_once("html", "status_500", "status_503")
+
+    def test_successes_that_are_no_pages(self):
+        self.each_page_fails_once("error_in_200", "accepted", "accepted_list")
+
+    def test_successes_that_are_never_pages_are_told(self):
+        for fault, why in (("error_in_200", "timeout"), ("accepted", "status 202"),
+                           ("accepted_list", "status 202")):
+            for behaviour in ("offset", "cursor"):
+                with self.subTest(fault=fault, behaviour=behaviour):
+                    result = self.pull(behaviour, "--retries", 1, fault=fault,
+                                       fault_every="always")
+                    self.assert_cut_short(result, "page_failed", why, ids=[])
 
     def test_connections_that_break_before_an_answer(self):
         self.each_page_fails_once("reset_at_once", "close_at_once", "close_in_status_line")

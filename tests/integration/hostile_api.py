@@ -6,7 +6,7 @@ random in it; the query says how the behaviour goes. What all behaviours underst
 
     records=250        how many there are
     cap=100            the largest page the server gives, whatever it is asked for
-    total=JSON         what it tells of the total; or "exact", "grow", "shrink", "vanish"
+    total=JSON         what it tells of the total; or "exact", "grow", "shrink", "vanish", "fall"
     latency=0.05       seconds before each answer
     quota=10/1         requests in any so many seconds; what comes above it is answered 429
     framing=chunked    how a body ends; or "length", or "close"
@@ -155,6 +155,8 @@ def total_at(request, place):
         return {}
     if told == "grow":
         return {"count": min(exact, exact // 2 + place)}
+    if told == "fall":
+        return {"count": exact if place == 0 else request.number("stop")}
     if told == "shrink":
         return {"count": exact * 2 if place == 0 else exact}
     return {"count": exact if told in ("exact", "vanish") else json.loads(told)}
@@ -305,10 +307,24 @@ def chained(request, begin):
 
 @behaviour
 def cursor(request):
+    """Also says, with `more` yes, whether records are left, or how many."""
     begin = int(request.get("cursor", "0-0").partition("-")[0])
     rows, end = chained(request, begin)
     more = {} if end is None else {"next": f"{end}-{len(request.run.requests)}"}
+    left = len(request.rows()) - begin - len(rows)
+    if told := request.get("more"):
+        more["more"] = left > 0 if told == "yes" else left
     return page(request, rows, place=begin, **more)
+
+
+@behaviour
+def elsewhere(request):
+    """Names the next page at `at` in the body, a name or two with a dot between them."""
+    begin = int(request.get("cursor", "0-0").partition("-")[0])
+    rows, end = chained(request, begin)
+    *above, name = request.get("at").split(".")
+    more = {name: None if end is None else f"{end}-{len(request.run.requests)}"}
+    return page(request, rows, place=begin, **({above[0]: more} if above else more))
 
 
 @behaviour
@@ -422,13 +438,18 @@ def nothing_yet(request):
 
 @behaviour
 def keyset(request):
-    """Sorted by /key, `ties` records to each; gives what is behind (`op` gt) or from (ge) a key."""
+    """Sorted by /key, `ties` records to each; gives what is behind (`op` gt) or from (ge) a key, or
+    before it (lt). With `order` down the largest keys come first."""
     first = request.number("first", 1)
     ties = request.number("ties", 1)
     rows = request.run.rows_of(lambda: [{"id": str(i), "key": first + i // ties}
                                         for i in range(request.number("records", 250))])
     since = request.get("cursor")
-    if since is not None:
+    if request.get("order") == "down":
+        rows = rows[::-1]
+    if since is not None and request.get("op") == "lt":
+        rows = [row for row in rows if row["key"] < int(since)]
+    elif since is not None:
         least = int(since) + (request.get("op") != "ge")
         rows = [row for row in rows if row["key"] >= least]
     return page(request, rows[:request.size])
@@ -615,6 +636,21 @@ def other_protocol(_):
 @fault
 def html(_):
     return Response(b"<html>Back in a minute</html>")
+
+
+@fault
+def error_in_200(_):
+    return Response(b'{"results": null, "next": null, "errors": [{"message": "timeout"}]}')
+
+
+@fault
+def accepted(_):
+    return Response(status=202)
+
+
+@fault
+def accepted_list(_):
+    return Response(b'{"results": [], "next": null}', 202)
 
 
 @fault

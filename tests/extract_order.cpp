@@ -210,6 +210,47 @@ TEST_CASE("a status or a copy in the midst of a list is not its end")
     CHECK(its.different() == its.ids().size());
 }
 
+TEST_CASE("an empty page in the midst that was a slip is delivered late, or told where order counts")
+{
+    const table list{200};
+    job its;
+    const bool ordered = GENERATE(true, false);
+    bool is_first = true;
+    its.answer = [&](const http::request& asked) {
+        const bool slips =
+            support::parameter(asked, "offset") == "100" && std::exchange(is_first, false);
+        return std::optional{slips ? http::response{200, {}, R"({"results":[]})"}
+                                   : list.page(asked)};
+    };
+    const auto outcome = its.run(job::list().page_size(10), extract_options{}.ordered(ordered));
+    INFO(outcome.reason());
+    CHECK(outcome.code() == (ordered ? outcome_code::count_mismatch : outcome_code::complete));
+    CHECK(its.ids().size() == (ordered ? 190 : 200));
+    CHECK(its.different() == its.ids().size());
+}
+
+TEST_CASE("what is called off behind the end holds up no page that waits for its turn")
+{
+    // The page at 50 fails for now and waits; those behind it come, and prove the end meanwhile.
+    const table list{40};
+    for (const bool has_seam : {false, true}) {
+        job its;
+        its.answer = [&](const http::request& asked) -> std::optional<http::response> {
+            const auto offset = std::stoul(support::parameter(asked, "offset"));
+            if (offset >= 49 && offset <= 50)
+                return http::response{500, {}, "{}"};
+            return list.page(asked);
+        };
+        paging::offset pager = job::list().page_size(10);
+        if (has_seam)
+            pager.seam_check("/id");
+        const auto outcome = its.run(pager, extract_options{}.ordered(true).max_in_flight(8));
+        INFO(has_seam << ": " << outcome.reason());
+        CHECK(outcome.complete());
+        CHECK(its.ids() == list.rows);
+    }
+}
+
 TEST_CASE("a total that is that of one page ends no list")
 {
     table list{100};

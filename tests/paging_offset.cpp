@@ -3,8 +3,14 @@
 #include "support/catch.hpp"
 #include "support/paged.hpp"
 
+#include <algorithm>
+#include <cstdint>
+#include <functional>
+#include <optional>
 #include <random>
 #include <set>
+#include <string>
+#include <utility>
 #include <vector>
 
 using headgate::outcome_code;
@@ -111,7 +117,7 @@ TEST_CASE("pages are asked for side by side, with a total and without")
     api alone{1000};
     alone.tells_total = false;
     CHECK(alone.run(list(100), false, 1)->code() == outcome_code::complete);
-    CHECK(alone.requests == 11);
+    CHECK(alone.requests == 12); // two empty pages
 }
 
 TEST_CASE("the first page is asked for alone")
@@ -265,6 +271,140 @@ TEST_CASE("an absurd total neither overflows nor plans for ever")
     pager.received(first, {list().request(first).url(), response, page.document, pointer, records});
     for (int i = 0; i < 100; ++i)
         REQUIRE(pager.next());
+}
+
+namespace {
+
+/// A list of 47 records in pages of 10, with a server that is a function of the offset.
+struct odd_list {
+    using rows = std::vector<std::uint64_t>;
+
+    explicit odd_list(std::size_t at_once, bool is_shuffled = false)
+        : reader{pager, [this](const http::request& asked) {
+                     return answer(std::stoull(support::parameter(asked, "offset")));
+                 }}
+    {
+        reader.most_at_once = at_once;
+        reader.shuffled = is_shuffled;
+    }
+
+    static http::response page(const rows& ids, std::optional<std::uint64_t> count = std::nullopt)
+    {
+        nlohmann::json body{{"results", nlohmann::json::array()}};
+        for (const std::uint64_t id : ids)
+            body["results"].push_back({{"id", id}});
+        if (count)
+            body["count"] = *count;
+        return http::response{200, {}, body.dump()};
+    }
+
+    static rows from(std::uint64_t begin)
+    {
+        rows result;
+        for (std::uint64_t id = begin; id < std::min<std::uint64_t>(begin + 10, 47); ++id)
+            result.push_back(id);
+        return result;
+    }
+
+    bool each_once(std::size_t records = 47) const
+    {
+        std::set<std::uint64_t> ids;
+        for (const auto& each : reader.got)
+            ids.insert(each.at("id").get<std::uint64_t>());
+        return ids.size() == records && reader.got.size() == records;
+    }
+
+    std::function<http::response(std::uint64_t)> answer;
+    offset pager{offset{http::request{"http://h/list"}}.page_size(10)};
+    support::paged<offset> reader;
+};
+
+} // namespace
+
+TEST_CASE("what looks like the end once, in the midst of a list, is asked for again")
+{
+    const int what = GENERATE(0, 1, 404, 416, 422); // empty, a copy, or that status
+    // Only a copy of the first page cannot be taken for the end where nothing is behind it.
+    const std::uint64_t at = what == 1 ? GENERATE(10u, 40u) : GENERATE(10u, 30u);
+    odd_list list{GENERATE(1u, 2u, 8u, 64u), GENERATE(true, false)};
+    bool is_first = true;
+    list.answer = [&](std::uint64_t begin) {
+        if (begin == at && std::exchange(is_first, false))
+            return what > 1 ? http::response{what}
+                            : list.page(what == 0 ? odd_list::rows{} : list.from(0));
+        return list.page(list.from(begin));
+    };
+    const auto end = list.reader.run();
+    CAPTURE(what, at, list.reader.most_at_once, list.reader.shuffled, end->reason());
+    CHECK(end->code() == outcome_code::complete);
+    CHECK(list.each_once());
+}
+
+TEST_CASE("a page that stays a copy of another is no end, wherever it is")
+{
+    odd_list list{GENERATE(1u, 8u)};
+    const std::uint64_t at = GENERATE(20u, 40u);
+    list.answer = [&](std::uint64_t begin) { return list.page(list.from(begin == at ? 10 : begin)); };
+    const auto end = list.reader.run();
+    CHECK(end->code() == outcome_code::loop);
+    CHECK(end->reason().find("the page at offset " + std::to_string(at) +
+                             " repeats that at offset 10") == 0);
+}
+
+TEST_CASE("a total does not hide what cannot be had")
+{
+    odd_list list{GENERATE(1u, 8u)};
+    const int kind = GENERATE(0, 1, 2);
+    list.answer = [&](std::uint64_t begin) {
+        const auto rows = list.from(begin);
+        if (kind == 0) // the total is that of the page
+            return begin >= 10 ? http::response{500} : list.page(rows, rows.size());
+        if (kind == 1) // too small
+            return begin >= 20 ? http::response{500} : list.page(rows, 20);
+        return begin == 20 ? http::response{500} : list.page(rows, begin == 0 ? 47 : 37);
+    };
+    const auto end = list.reader.run();
+    CAPTURE(kind, end->reason());
+    CHECK(end->code() == outcome_code::page_failed);
+}
+
+TEST_CASE("a total that has fallen below what came is told")
+{
+    odd_list list{4};
+    list.answer = [&](std::uint64_t begin) {
+        return list.page(begin < 30 ? list.from(begin) : odd_list::rows{}, begin == 0 ? 47 : 30);
+    };
+    const auto end = list.reader.run();
+    CHECK(end->code() == outcome_code::list_changed);
+    CHECK(end->reason().find("the total fell from 47 to 30") != std::string::npos);
+}
+
+TEST_CASE("a last page that is moved to begin before its place is told")
+{
+    const bool total = GENERATE(true, false);
+    odd_list list{GENERATE(1u, 8u)};
+    list.answer = [&](std::uint64_t begin) {
+        return list.page(list.from(std::min<std::uint64_t>(begin, 37)),
+                         total ? std::optional<std::uint64_t>{47} : std::nullopt);
+    };
+    const auto end = list.reader.run();
+    CHECK(end->code() == outcome_code::loop);
+    CHECK(end->reason().find("begins with the last 3 of the page before it") != std::string::npos);
+}
+
+TEST_CASE("rows that a server leaves out after counting them bring none twice")
+{
+    odd_list list{GENERATE(1u, 8u, 64u)};
+    const std::uint64_t hidden = GENERATE(3u, 7u);
+    list.answer = [&](std::uint64_t begin) {
+        auto rows = list.from(begin);
+        std::erase_if(rows, [&](std::uint64_t id) { return id % hidden == 0; });
+        return list.page(rows);
+    };
+    const auto end = list.reader.run();
+    CAPTURE(hidden, end->reason());
+    CHECK(end->code() == outcome_code::complete);
+    CHECK(list.each_once(hidden == 3 ? 31 : 40));
 }
 
 TEST_CASE("requests carry the parameters and keep what the list has")

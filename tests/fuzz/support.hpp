@@ -120,6 +120,7 @@ public:
     {
         workers_ = 1 + in_.below(8);
         ordered_ = pager_.is_ordered();
+        pager_.may_overrun(workers_, ordered_);
     }
 
     /// @return how it ended; nothing if a page failed with which the pager could not do

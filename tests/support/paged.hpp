@@ -40,6 +40,8 @@ public:
 
     std::optional<headgate::paging::page_end> run()
     {
+        if constexpr (requires { pager_.may_overrun(most_at_once, false); })
+            pager_.may_overrun(most_at_once, false);
         std::deque<position> asked;
         for (;;) {
             while (asked.size() < most_at_once) {

@@ -195,10 +195,7 @@ private:
                 }
                 done_with(so_far);
             }
-            if (page.received || !page.called_off)
-                hand_over(std::move(*next), std::move(page));
-            else
-                give_back(*next);
+            finish(std::move(*next), std::move(page));
             plan();
         }
     }
@@ -219,9 +216,11 @@ private:
         return true;
     }
 
-    /// Delivers a page, or in ordered delivery all whose turn it is.
-    void hand_over(task&& what, pending_page&& page)
+    /// Delivers a page, or in ordered delivery all whose turn it is; or gives it back.
+    void finish(task&& what, pending_page&& page)
     {
+        if (page.records.empty())
+            page.place = {}; // what waits for its turn with nothing in it needs none
         std::string wrong;
         {
             std::lock_guard lock{mutex_};
@@ -229,19 +228,16 @@ private:
                 send(each, std::move(its));
             };
             try {
-                plan_.finish(std::move(what), std::move(page), deliver);
+                if (page.called_off && !page.received)
+                    plan_.give_back(std::move(what), std::move(page), deliver);
+                else
+                    plan_.finish(std::move(what), std::move(page), deliver);
                 return;
             } catch (const std::exception& e) {
                 wrong = e.what();
             }
         }
         stop(outcome_code::page_failed, printable(wrong));
-    }
-
-    void give_back(const task& what)
-    {
-        std::lock_guard lock{mutex_};
-        plan_.give_back(what);
     }
 
     void send(const task& what, pending_page&& pending)

@@ -84,11 +84,16 @@ public:
     }
 
     /// Takes back a task that was not wanted. The pager may plan its page again, in the same place.
-    void give_back(const task& what)
+    /// In the order of the list it never does: those behind it need not wait for the page.
+    template <class Deliver>
+    void give_back(task&& what, Page&& page, Deliver deliver)
     {
+        if (ordered_) {
+            finish(std::move(what), std::move(page), deliver);
+            return;
+        }
         --out_;
-        if (what.index >= valid_from_)
-            given_back_.insert(what.index);
+        given_back_.insert(what.index);
     }
 
     /// No task will be done with any more: pages that wait for others before them will not be
@@ -138,7 +143,6 @@ private:
             if (!repeated) { // the list is read again: all that was planned is void
                 planned_.reset();
                 given_back_.clear();
-                valid_from_ = next_index_;
                 order_.skip_to(next_index_);
                 return;
             }
@@ -152,8 +156,7 @@ private:
     const bool ordered_;
     std::optional<task> planned_;
     std::uint64_t next_index_ = 0;
-    std::uint64_t valid_from_ = 0; // what was planned before is void
-    std::uint64_t out_ = 0;        // tasks that were pushed and are not done with
+    std::uint64_t out_ = 0; // tasks that were pushed and are not done with
     std::set<std::uint64_t> given_back_;
     page_order<std::pair<task, Page>> order_;
 };

@@ -3,6 +3,7 @@
 
 #include <headgate/detail/json_pointer.hpp>
 #include <headgate/detail/numbered_pager.hpp>
+#include <headgate/detail/page_tail.hpp>
 #include <headgate/detail/parameter.hpp>
 #include <headgate/detail/seam.hpp>
 #include <headgate/http/request.hpp>
@@ -33,12 +34,21 @@ namespace headgate::paging {
 /// the end is not known. The offset moves on by the records that were received, never by those that
 /// were asked for: a page that comes short is followed by a request for its rest.
 ///
-/// The end is an empty page with nothing behind it, or a status 404, 416 or 422, or the last or the
-/// first page once more. A total plans pages; a list that ends before it is reported as
-/// `outcome_code::count_mismatch` (or `server_ceiling`, if the server refuses what lies behind),
-/// and one that goes on behind it is read on. A server that gives one and the same page whatever it
-/// is asked for ends as `outcome_code::loop`. A page that cannot be had ends the list where it
-/// stands: the pages before it are still read.
+/// The end is an empty page, a status 404, 416 or 422, or the last or the first page once more,
+/// with nothing behind it: two more must follow that say the same (one, if no more than two
+/// requests may be in flight), unless a total says that this is the end. One with records behind it
+/// is asked for once more; if it is still no page, an empty one is read over, and another ends the
+/// list there as `outcome_code::page_failed` or `loop`.
+///
+/// A total plans pages; a list that ends before it is reported as `outcome_code::count_mismatch`
+/// (or `server_ceiling`, if the server refuses what lies behind, or `list_changed`, if the total
+/// has fallen), and one that goes on behind it is read on. A server that gives one and the same
+/// page whatever it is asked for, or that moves its last page to begin before the place asked for,
+/// ends as `outcome_code::loop`. A page that cannot be had ends the list where it stands: the pages
+/// before it are still read.
+///
+/// A server that leaves rows out after it has counted them gives a page that comes short its own
+/// last records as its rest; these are not delivered again.
 class offset : public detail::numbered_pager {
 public:
     /// A span of the list: `count` records from `begin` on; 0 if the page size is not known yet.
@@ -128,6 +138,7 @@ public:
     {
         seam_.emplace(detail::parse_json_pointer(key));
         seams_are_checked_ = true;
+        plan_.believe_marks(); // what does not follow is read again anyway
         set_step();
         return *this;
     }
@@ -194,9 +205,10 @@ public:
         const std::uint64_t came = content.records() - shared;
         // More than was asked for belongs to the pages behind.
         const std::uint64_t mine = where.count() == 0 ? came : std::min(came, where.count());
-        if (!is_new(span(where), mine, content)) {
+        if (is_filtered(where, content, mine) ||
+            !is_new(span(where), mine, content, describe(where))) {
             if (!seam_)
-                plan_.done(where.page_begin());
+                done(where);
             return 0;
         }
         if (where.is_rest() && shared > 0 &&
@@ -207,7 +219,7 @@ public:
         if (seam_ && where.count() == 0 && mine > 1)
             plan_.learn_step(mine - 1, mine);
         const std::uint64_t end = where.begin() + mine;
-        bool is_short = mine > 0 && mine < where.count();
+        bool is_short = mine > 0 && mine < where.count() && !leaves_out_;
         if (is_short && plan_.is_at_first()) {
             // Twice the same, and less than was asked for: that is the server's own page size.
             if (where.is_rest() && content.records() == first_size_) {
@@ -219,11 +231,14 @@ public:
         if (is_short) {
             if (seam_)
                 tails_[end] = seam_->key_of(content.list().back());
+            else
+                detail::add_digests(parts_[where.page_begin()], content.list());
             rests_.insert_or_assign(where.begin(), where.rest(mine));
         } else if (!seam_) {
-            plan_.done(where.page_begin());
+            done(where);
         }
         received_ += seam_ ? 0 : mine;
+        came_as_rest_ += !seam_ && where.is_rest() ? mine : 0;
         return kept{where.is_rest() ? shared : 0, mine + (where.is_rest() ? 0 : shared)};
     }
 
@@ -257,19 +272,30 @@ public:
             return std::nullopt;
         }
         if (seam_->is_lost())
-            plan_.failed(span(where));
+            give_up(span(where), changed(seam_->lost_at()));
         received_ += records.size() - found.repeated;
         return found.repeated;
     }
 
+    /// The end, as far as what has come proves it.
+    std::optional<page_end> reached() const { return reached_by(name); }
+
     std::optional<page_end> end() const
     {
         const std::optional<page_end> result = judge(name);
+        if (result && leaves_out_ && came_as_rest_ > 0 && result->code() == outcome_code::complete)
+            return page_end{outcome_code::list_changed,
+                            result->reason() +
+                                "; but the server leaves rows out of pages that it has counted, "
+                                "and of " +
+                                std::to_string(came_as_rest_) +
+                                " records that came as the rest of a page some may have come twice"};
         if (result && seam_ && (seam_->is_lost() || seam_->is_searching()))
             return changed(seam_->lost_at());
         // A page that comes again is the end of a list that stands still. In one that moves it may
         // be the rows that have come there, and the rest is behind them.
-        if (result && seam_ && plan_.repetition() && result->code() == outcome_code::complete)
+        if (result && seam_ && is_end_by_copy() &&
+            (result->code() == outcome_code::complete || result->code() == outcome_code::loop))
             return page_end{outcome_code::list_changed,
                             result->reason() + ", or the list changed while it was read"};
         return result;
@@ -279,6 +305,13 @@ private:
     static detail::numbered_plan::span span(const position& where) noexcept
     {
         return {where.begin(), where.count()};
+    }
+
+    bool is_end_by_copy() const
+    {
+        const auto place = plan_.hole() ? plan_.hole() : plan_.ended();
+        return place && place->sign.what == detail::numbered_plan::mark::kind::copy &&
+               plan_.pages() > 1;
     }
 
     static std::string name(std::uint64_t begin) { return "offset " + std::to_string(begin); }
@@ -299,11 +332,33 @@ private:
         plan_.more_at_first(seam_ ? 1 : 0);
     }
 
+    /// Whether the rest of a page that came short begins with its own last records: a server that
+    /// leaves rows out after it has counted them has no more there, and what follows belongs to the
+    /// page behind.
+    bool is_filtered(const position& where, const page_content& content, std::uint64_t mine)
+    {
+        const auto part = parts_.find(where.page_begin());
+        if (!where.is_rest() || part == parts_.end() || !content.tells_records_apart())
+            return false;
+        std::vector<std::size_t> rest;
+        detail::add_digests(rest, content.list());
+        if (detail::overlap(part->second, rest, static_cast<std::size_t>(mine)) == 0)
+            return false;
+        plan_.remember(content.digest(), where.begin());
+        return leaves_out_ = true;
+    }
+
     /// A page that brought nothing is done with, unless it is the rest of one that is to be joined.
-    void settle(const position& where) noexcept
+    void settle(const position& where)
     {
         if (!seam_ || !where.is_rest())
-            plan_.done(where.page_begin());
+            done(where);
+    }
+
+    void done(const position& where)
+    {
+        parts_.erase(where.page_begin());
+        plan_.done(where.page_begin());
     }
 
     /// How many records of the page before it a page begins with.
@@ -324,6 +379,9 @@ private:
     std::map<std::uint64_t, std::string> tails_; // the last keys of pages that came short
     std::size_t first_size_ = 0;                 // of the page before, while they come short
     std::map<std::uint64_t, position> rests_;    // of pages that came short
+    std::map<std::uint64_t, std::vector<std::size_t>> parts_; // what came of those: digests
+    bool leaves_out_ = false;        // the server: rows, after it has counted them
+    std::uint64_t came_as_rest_ = 0; // records
 };
 
 } // namespace headgate::paging

@@ -118,13 +118,19 @@ public:
         read_total(content.document());
         if (total_ && largest_ > 0)
             plan_.total(*total_ / largest_ + (*total_ % largest_ > 0 ? 1 : 0));
-        const bool fresh = is_new(span(where), came > 0 ? 1 : 0, content);
+        const bool fresh = is_new(span(where), came > 0 ? 1 : 0, content, describe(where));
         plan_.done(where.index());
         received_ += fresh ? came : 0;
         // Pages that come short leave records for more pages than the total has planned.
         if (total_ && received_ < *total_ && plan_.total() && plan_.end() >= *plan_.total())
             plan_.total(plan_.end() + 1);
         return fresh ? came : 0;
+    }
+
+    /// The end, as far as what has come proves it.
+    std::optional<page_end> reached() const
+    {
+        return reached_by([this](std::uint64_t at) { return name(at); });
     }
 
     std::optional<page_end> end() const

@@ -233,11 +233,12 @@ TEST_CASE("what is called off behind the end holds up no page that waits for its
 {
     // The page at 50 fails for now and waits; those behind it come, and prove the end meanwhile.
     const table list{40};
-    for (const bool has_seam : {false, true}) {
+    for (int round = 0; round < 20; ++round) { // the waits between tries are random
+        const bool has_seam = round % 2 == 0;
         job its;
         its.answer = [&](const http::request& asked) -> std::optional<http::response> {
             const auto offset = std::stoul(support::parameter(asked, "offset"));
-            if (offset >= 49 && offset <= 50)
+            if (offset >= 45 && offset <= 50)
                 return http::response{500, {}, "{}"};
             return list.page(asked);
         };

@@ -152,6 +152,13 @@ protected:
             paging::page_end{code, reason + "; " + std::to_string(received_) + " records received"};
     }
 
+    /// Asks for a page once more: what came may have been a slip of the server.
+    std::size_t ask_again(const position& where)
+    {
+        next_ = where;
+        return 0;
+    }
+
     /// Begins again at a page by that name; what was read so far is kept.
     void restart_at(const std::string& name, std::uint64_t number)
     {

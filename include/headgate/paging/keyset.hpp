@@ -24,9 +24,9 @@ namespace headgate::paging {
 
 /// Paging by the key of the last record, in a list that is sorted by it: `?since_id=1234`.
 ///
-/// The key is sent as it came, a number digit for digit. The end is a page without new records; a
-/// page that comes short is not taken for it. Rows that are put in or taken out while the list is
-/// read move nothing.
+/// The key is sent as it came, a number digit for digit. The end is a page without new records,
+/// which behind a full page is asked for twice; a page that comes short is not taken for it. Rows
+/// that are put in or taken out while the list is read move nothing.
 ///
 /// The list may be sorted either way, with the parameter that goes with it, such as `since_id` for
 /// one that rises and `max_id` for one that falls. A page that begins on the wrong side of where
@@ -80,8 +80,11 @@ public:
     kept received(const position& where, const page_content& content)
     {
         const record_range list = content.list();
-        if (list.empty())
+        if (list.empty()) {
+            if (std::exchange(is_last_full_, false))
+                return ask_again(where);
             return go_on(where, content, {}, "no records behind the last", 0);
+        }
         const kept mine{list.size(), boundary_.find(list)};
         if (is_turned(where, list)) {
             if (!repeats(where, content, mine))
@@ -89,6 +92,7 @@ public:
             return 0;
         }
         largest_ = std::max(largest_, list.size());
+        is_last_full_ = list.size() == largest_;
         const std::string name = name_of(content);
         learn_order(where, list);
         if (name != where.name()) {
@@ -179,6 +183,7 @@ private:
 
     std::vector<key> keys_;
     std::size_t largest_ = 0;
+    bool is_last_full_ = false; // the page before, and nothing came behind it yet
     detail::known_records boundary_;
     detail::key_order order_;
 };

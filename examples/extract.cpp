@@ -49,8 +49,9 @@ headgate::extract_options make_options(const arguments& args)
 #ifdef EXTRACT_WITH_SIMDJSON
     options.parser(headgate::simdjson_parser{});
 #endif
-    if (!args.unique.empty())
-        options.unique(args.unique);
+    // Rows that move by more than a page come to what the seams do not remember.
+    if (const std::string& key = args.unique.empty() ? args.seam_check : args.unique; !key.empty())
+        options.unique(key);
     if (args.stall > args.stall.zero())
         options.stall_after(args.stall);
     if (args.max_pages > 0)

@@ -184,7 +184,7 @@ inline void add_style_options(CLI::App& app, arguments& result)
         ->capture_default_str();
     app.add_option("--seam-check", result.seam_check,
                    "JSON Pointer into a record to its key, to notice when rows of an offset list "
-                   "move");
+                   "move; such as come again are dropped, as by --unique");
     app.add_option("--unique", result.unique,
                    "JSON Pointer into a record to its key; records that come again are dropped");
     app.add_option("--allow-origin", result.allowed_origins,

@@ -304,11 +304,12 @@ private:
         }
         marks_.insert_or_assign(begin, what);
         // What no server gives at an end stands before one that is proved.
-        const auto odd = std::find_if(marks_.begin(), marks_.end(), [&](const auto& each) {
-            return !each.second.goes_with(marks_.begin()->second);
-        });
-        if (odd != marks_.end() && run_length(odd) >= std::max<std::size_t>(marks_at_end_, 2))
-            doubt_before(odd);
+        auto last = marks_.cbegin(); // of the runs the last
+        for (auto each = last; each != marks_.cend(); ++each)
+            if (!each->second.goes_with(last->second))
+                last = each;
+        if (run_length(last) >= std::max<std::size_t>(marks_at_end_, 2))
+            doubt_before(last);
     }
 
     void doubt_before(marks::const_iterator end)

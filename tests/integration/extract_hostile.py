@@ -192,8 +192,9 @@ class PastTheEnd(Hostile):
         result = self.pull(behaviour, "--page-size", PAGE, "--max-in-flight", in_flight, *ordered,
                            records=records, past=past, total=total)
         self.assert_complete(result, range(records))
-        # In order a page that was called off is not given again, and others take its place.
-        most = 2 * in_flight if ordered else in_flight
+        # One page alone is no proof of the end. In order a page that was called off is not given
+        # again, and others take its place.
+        most = 2 * in_flight if ordered else max(in_flight, 2)
         self.assertLessEqual(self.requests_behind(result, behaviour, records), most)
         if ordered:
             self.assertEqual(result.ids, sorted(result.ids))
@@ -720,7 +721,9 @@ class Origins(Hostile):
         self.assertEqual(result.foreign, [])
         self.assertIn(result.stats["outcome"], ("foreign_origin", "page_failed", "server_ceiling"))
         self.assert_one_line(result, 1)
-        self.assertEqual(sorted(result.ids), list(ids))
+        # Behind a 404 within a list there may be more.
+        missing = range(len(ids), len(ids) + PAGE)
+        self.assertEqual(sorted(each for each in result.ids if each < missing.stop), list(ids))
         for evil in ("Evil", "root:"):
             self.assertNotIn(evil, json.dumps([request["headers"] for request in result.log]))
 

@@ -381,17 +381,15 @@ class Totals(Hostile):
                         patience = 10  # empty pages, where the total says that there is more
                         self.assertLessEqual(len(result.log), 14 + patience + in_flight)
 
-    def test_those_that_shrink_lose_nothing(self):
-        for behaviour in ("offset", "page_number"):
-            with self.subTest(behaviour=behaviour):
-                result = self.pull(behaviour, "--page-size", PAGE, total="shrink")
-                self.assert_complete(result, range(250))
-
-    def test_those_of_a_chain_that_fall_and_were_not_reached_are_told(self):
-        for behaviour in ("cursor", "next_url", "link"):
+    def test_those_that_fall_and_were_not_reached_are_told(self):
+        for behaviour in ("offset", "page_number", "cursor", "next_url", "link"):
             with self.subTest(behaviour=behaviour):
                 result = self.pull(behaviour, total="shrink")
                 self.assert_cut_short(result, "list_changed", "from 500 to 250", ids=range(250))
+
+    def test_those_of_a_chain_that_ends_early(self):
+        for behaviour in ("cursor", "next_url", "link"):
+            with self.subTest(behaviour=behaviour):
                 result = self.pull(behaviour, total="fall", stop=100)
                 self.assert_cut_short(result, "list_changed", "from 250 to 100", ids=range(100))
                 result = self.pull(behaviour, total="fall", stop=250)

@@ -169,6 +169,7 @@ public:
 
     /// A span is a copy of what belongs to the one at `begin`; others with that digest are, too.
     void remember(std::size_t digest, std::uint64_t begin) { digests_.add(digest, begin); }
+    bool knows(std::size_t digest) const { return digests_.find(digest).has_value(); }
 
     void total(std::uint64_t units) noexcept { total_ = units; }
     std::optional<std::uint64_t> total() const noexcept { return total_; }
@@ -255,10 +256,9 @@ private:
     /// tell whether it is the end. So no more is asked for behind the end than may be in flight.
     bool waits_for_proof(std::uint64_t begin) const
     {
-        const std::uint64_t first = ended_at();
-        if (first >= begin || (total_ && first < *total_))
+        if (ended_at() >= begin || needs_patience())
             return false;
-        const auto behind = asked_for_.upper_bound(first);
+        const auto behind = asked_for_.upper_bound(ended_at());
         const auto in_flight = static_cast<std::size_t>(std::distance(behind, asked_for_.end())) -
                                asked_for_.count(begin);
         return in_flight > 0 && in_flight + marks_.size() >= marks_at_end_;
@@ -285,14 +285,20 @@ private:
     /// longer run of them, and one that begins with one is empty.
     std::size_t needed() const
     {
-        const auto& [begin, first] = *marks_.begin();
+        const std::uint64_t begin = ended_at();
         const bool is_behind_total = total_ && begin >= *total_ && last_data_ < *total_;
-        const bool goes_on = step_ > 0 && total_ && begin < *total_;
         std::size_t result =
             begin == 0 || step_ == 0 || is_behind_total ? std::size_t{1} : marks_at_end_;
-        if (goes_on && first.what == mark::kind::empty)
+        if (step_ > 0 && needs_patience())
             result = patience;
         return std::max(result, longest_gap_ + 1);
+    }
+
+    /// Whether the first mark is an empty span, and the list goes on behind it, says the total.
+    bool needs_patience() const
+    {
+        return total_ && ended_at() < *total_ &&
+               marks_.begin()->second.what == mark::kind::empty;
     }
 
     void note(std::uint64_t begin, const mark& what)
@@ -321,10 +327,13 @@ private:
     }
 
     /// There are records behind a mark: it is asked for once more. If it is there again it is
-    /// believed; an empty span is then nothing, and anything else a hole in the list.
+    /// believed; an empty span is then nothing, and anything else a hole in the list. The rest of
+    /// the last span is nothing, too, where a server gives the whole of that for it.
     void doubt(std::uint64_t begin, const mark& what)
     {
-        const bool is_empty = what.what == mark::kind::empty;
+        const bool is_rest_of_last = what.what == mark::kind::copy && what.other == last_data_ &&
+                                     begin - last_data_ < step_;
+        const bool is_empty = what.what == mark::kind::empty || is_rest_of_last;
         if (again_.erase(begin) == 0 && asks_again_ &&
             !(is_empty && empty_again_ == most_empty_again)) {
             again_.insert(begin);

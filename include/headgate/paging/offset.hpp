@@ -338,7 +338,8 @@ private:
     bool is_filtered(const position& where, const page_content& content, std::uint64_t mine)
     {
         const auto part = parts_.find(where.page_begin());
-        if (!where.is_rest() || part == parts_.end() || !content.tells_records_apart())
+        if (!where.is_rest() || part == parts_.end() || plan_.knows(content.digest()) ||
+            !content.tells_records_apart())
             return false;
         std::vector<std::size_t> rest;
         detail::add_digests(rest, content.list());

@@ -15,13 +15,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-from harness import machine, measure, programs, report
+from harness import headers, machine, measure, programs, report
 from harness.measure import Task
 from harness.server import Server
 
 HERE = Path(__file__).resolve().parent
 PIECES = ["async_limiter", "work_queue", "result_channel", "page_parser"]
-PARTS = ["pieces", "utilisation", "jobs", "growth"]
+PARTS = ["pieces", "utilisation", "compile", "jobs", "growth"]
 NANOSECONDS = {"ns": 1, "us": 1e3, "ms": 1e6, "s": 1e9}
 
 
@@ -89,6 +89,13 @@ class Session:
         say("utilisation")
         command = [str(self.settings.build_dir / "utilisation"), "--json"]
         return [json.loads(line) for line in measure.start(command, None).splitlines()]
+
+    def compile(self) -> list[dict]:
+        say("compile")
+        every = headers.public(self.settings.build_dir.parent)
+        if self.settings.quick:
+            every = every[:3]
+        return headers.compare(every, min(3, self.settings.rounds))
 
     def jobs(self, server: Server) -> list[dict]:
         every = programs.all_programs(self.settings.build_dir)
@@ -206,6 +213,8 @@ def main() -> None:
         results["pieces"] = session.pieces()
     if "utilisation" in settings.only:
         results["utilisation"] = session.utilisation()
+    if "compile" in settings.only:
+        results["compile"] = session.compile()
     if "jobs" in settings.only or "growth" in settings.only:
         with Server(HERE / "page.json", session.server_cpu) as server:
             if "jobs" in settings.only:

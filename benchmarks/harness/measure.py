@@ -54,11 +54,13 @@ def perform(program: Program, task: Task, cpu: int | None) -> dict:
     return result
 
 
-def alternate(runs: dict[Hashable, Callable[[], dict]], rounds: int) -> dict[Hashable, list[dict]]:
+def alternate(
+    runs: dict[Hashable, Callable[[], dict]], rounds: int, warm: bool = False
+) -> dict[Hashable, list[dict]]:
     """A B C, C B A, A B C and so on, so that what changes slowly hits all alike. The first round
-    only warms up and is dropped."""
+    only warms up and is dropped, unless everything is warm already."""
     results: dict[Hashable, list[dict]] = {key: [] for key in runs}
-    for number in range(rounds + 1):
+    for number in range(1 if warm else 0, rounds + 1):
         keys = list(runs) if number % 2 == 0 else list(reversed(runs))
         for key in keys:
             result = runs[key]()

@@ -129,6 +129,27 @@ def _utilisation(rows: list[dict]) -> str:
     return _table(header, lines)
 
 
+def _compile(rows: list[dict]) -> str:
+    def against(other: dict | None) -> list[str]:
+        if other is None:
+            return ["", ""]
+        return [_number(other["seconds"]["median"]), _spread(other["ratio"])]
+
+    lines = [
+        [
+            row["header"],
+            _spread(row["seconds"]),
+            ", ".join(row["libraries"]),
+            *against(row["against_libraries"]),
+            *against(row["against_foreign"]),
+        ]
+        for row in rows
+    ]
+    header = ["header", "CPU s", "libraries that it includes", "CPU s of these", "ratio"]
+    header += ["CPU s with the standard headers that it includes", "ratio"]
+    return _table(header, lines)
+
+
 def tables(results: dict) -> str:
     machine, settings = results["machine"], results["settings"]
     packages = ", ".join(f"{name} {version}" for name, version in machine["packages"].items())
@@ -150,6 +171,12 @@ def tables(results: dict) -> str:
         parts.append("## As the work grows\n\n" + _growth(results["growth"]))
     if results.get("pieces"):
         parts.append("## The pieces\n\n" + _pieces(results["pieces"]))
+    if results.get("compile"):
+        parts.append(
+            "## A file that includes nothing but one header, compiled\n\n"
+            "User time of the compiler, with the options of this build.\n\n"
+            + _compile(results["compile"])
+        )
     if results.get("utilisation"):
         parts.append(
             "## Use of a quota of 100 requests per 60 s, sliding log, in virtual time\n\n"

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -98,12 +97,11 @@ public:
             throw std::invalid_argument{"headgate::limit: share is " + std::to_string(share) +
                                         ", must be more than 0 and at most 1"};
         limit result{*this};
-        if (kind_ != kind::in_flight)
-            result.period_ =
-                std::min(longest_period(),
-                         duration{static_cast<duration::rep>(
-                             std::min(static_cast<double>(max_period.count()),
-                                      std::ceil(static_cast<double>(period_.count()) / share)))});
+        if (kind_ != kind::in_flight) {
+            using exact = std::chrono::duration<double, duration::period>;
+            const exact longer = std::min(exact{max_period}, exact{period_} / share);
+            result.period_ = std::min(longest_period(), std::chrono::ceil<duration>(longer));
+        }
         return result;
     }
 

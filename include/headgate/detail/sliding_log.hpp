@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
-#include <ranges>
+#include <utility>
 
 namespace headgate::detail {
 
@@ -102,20 +102,33 @@ private:
     /// Removes `n` tokens that come back at `back_at`, as far as they still count.
     std::size_t take(std::size_t n, time back_at)
     {
-        const auto places = std::views::iota(std::size_t{0}, log_.size());
-        const auto found = std::ranges::lower_bound(places, back_at, {},
-                                                    [&](std::size_t i) { return log_[i].back_at; });
-        if (found == places.end() || log_[*found].back_at != back_at)
+        const std::size_t found = first_not_before(back_at);
+        if (found == log_.size() || log_[found].back_at != back_at)
             return 0;
-        const std::size_t taken = std::min(n, log_[*found].count);
+        const std::size_t taken = std::min(n, log_[found].count);
         used_ -= taken;
-        log_[*found].count -= taken;
-        if (log_[*found].count == 0) {
-            for (std::size_t i = *found; i + 1 < log_.size(); ++i)
+        log_[found].count -= taken;
+        if (log_[found].count == 0) {
+            for (std::size_t i = found; i + 1 < log_.size(); ++i)
                 std::swap(log_[i], log_[i + 1]);
             log_.pop_back();
         }
         return taken;
+    }
+
+    /// By halving; the standard's search wants iterators, and what makes them of numbers is a large
+    /// header.
+    std::size_t first_not_before(time back_at) const noexcept
+    {
+        std::size_t first = 0;
+        for (std::size_t last = log_.size(); first < last;) {
+            const std::size_t middle = first + (last - first) / 2;
+            if (log_[middle].back_at < back_at)
+                first = middle + 1;
+            else
+                last = middle;
+        }
+        return first;
     }
 
     std::size_t capacity_;

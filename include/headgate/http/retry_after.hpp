@@ -8,9 +8,9 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
-#include <cmath>
 #include <cstddef>
 #include <ctime>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -42,8 +42,9 @@ inline std::optional<double> parse_decimal(std::string_view text) noexcept
     double value = 0;
     const auto [end, failed] =
         std::from_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed);
-    if (failed != std::errc{} || end != text.data() + text.size() || !std::isfinite(value) ||
-        value < 0)
+    // The name of something that is not finite is a number to it, too.
+    constexpr double most = std::numeric_limits<double>::max();
+    if (failed != std::errc{} || end != text.data() + text.size() || !(value >= 0 && value <= most))
         return std::nullopt;
     return value;
 }

@@ -4,6 +4,7 @@
 #include <headgate/detail/limiter_core.hpp>
 #include <headgate/detail/limiter_statistics.hpp>
 #include <headgate/error.hpp>
+#include <headgate/fwd.hpp>
 #include <headgate/limit.hpp>
 #include <headgate/permit.hpp>
 
@@ -52,7 +53,7 @@ namespace headgate {
 ///
 /// @tparam Clock    a monotonic clock; `testing::virtual_clock` in tests
 /// @tparam Executor the I/O executor, used by the timer and by handlers without one of their own
-template <class Clock, class Executor = asio::any_io_executor>
+template <class Clock, class Executor>
 class basic_async_limiter {
     using core = detail::limiter_core<Clock, Executor>;
     using initiate = detail::initiate_wait<detail::acquire_plain_waiter, core>;
@@ -244,9 +245,6 @@ private:
     std::shared_ptr<core> core_;
     bool owner_ = true;
 };
-
-/// The limiter on the steady clock, for any executor.
-using async_limiter = basic_async_limiter<std::chrono::steady_clock>;
 
 } // namespace headgate
 

@@ -8,6 +8,7 @@
 #include <headgate/error.hpp>
 #include <headgate/extract.hpp>
 #include <headgate/extract_options.hpp>
+#include <headgate/fwd.hpp>
 #include <headgate/http/client.hpp>
 #include <headgate/http/error.hpp>
 #include <headgate/http/link.hpp>

@@ -3,6 +3,7 @@
 
 #include <headgate/async_limiter.hpp>
 #include <headgate/detail/keyed_core.hpp>
+#include <headgate/fwd.hpp>
 #include <headgate/limit.hpp>
 #include <headgate/permit.hpp>
 
@@ -13,9 +14,7 @@
 #include <chrono>
 #include <concepts>
 #include <cstddef>
-#include <functional>
 #include <memory>
-#include <string>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -35,8 +34,7 @@ namespace headgate {
 /// @tparam Key   copyable and equality comparable
 /// @tparam Clock a monotonic clock
 /// @tparam Hash  of `Key`
-template <class Key, class Clock, class Executor = asio::any_io_executor,
-          class Hash = std::hash<Key>>
+template <class Key, class Clock, class Executor, class Hash>
 class basic_keyed_limiter {
     using core = detail::keyed_core<Key, Clock, Executor, Hash>;
     using initiate = detail::initiate_wait<detail::acquire_plain_waiter, typename core::line>;
@@ -146,10 +144,6 @@ private:
 
     std::shared_ptr<core> core_;
 };
-
-/// The keyed limiter on the steady clock, for any executor.
-template <class Key = std::string>
-using keyed_limiter = basic_keyed_limiter<Key, std::chrono::steady_clock>;
 
 } // namespace headgate
 

@@ -3,6 +3,7 @@
 
 #include <headgate/detail/bounded_buffer.hpp>
 #include <headgate/error.hpp>
+#include <headgate/fwd.hpp>
 
 #include <asio/any_io_executor.hpp>
 #include <asio/async_result.hpp>
@@ -44,7 +45,7 @@ namespace headgate {
 /// @tparam T        the result: nothrow move constructible, need not be copyable
 /// @tparam Outcome  what is to be told at the end; copyable
 /// @tparam Executor the I/O executor, used by handlers without one of their own
-template <class T, class Outcome = std::exception_ptr, class Executor = asio::any_io_executor>
+template <class T, class Outcome, class Executor>
 class result_channel {
     using core = detail::bounded_buffer<T, std::chrono::steady_clock, Executor>;
     using initiate_send = detail::initiate_wait<typename core::send_op, core>;

@@ -3,6 +3,7 @@
 
 #include <headgate/detail/bounded_buffer.hpp>
 #include <headgate/error.hpp>
+#include <headgate/fwd.hpp>
 
 #include <asio/any_io_executor.hpp>
 #include <asio/async_result.hpp>
@@ -44,7 +45,7 @@ namespace headgate {
 /// @tparam T        the item: nothrow move constructible, need not be copyable
 /// @tparam Clock    the clock of `async_pop_until`
 /// @tparam Executor the I/O executor, used by handlers without one of their own
-template <class T, class Clock = std::chrono::steady_clock, class Executor = asio::any_io_executor>
+template <class T, class Clock, class Executor>
 class basic_work_queue {
     using core = detail::bounded_buffer<T, Clock, Executor>;
     using push_signature = void(std::error_code);
@@ -185,10 +186,6 @@ private:
 
     std::shared_ptr<core> core_;
 };
-
-/// The queue on the steady clock, for any executor.
-template <class T>
-using work_queue = basic_work_queue<T>;
 
 } // namespace headgate
 

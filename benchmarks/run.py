@@ -21,7 +21,7 @@ from harness.server import Server
 
 HERE = Path(__file__).resolve().parent
 PIECES = ["async_limiter", "work_queue", "result_channel", "page_parser"]
-PARTS = ["pieces", "utilisation", "compile", "jobs", "growth"]
+PARTS = ["pieces", "utilisation", "memory", "compile", "jobs", "growth"]
 NANOSECONDS = {"ns": 1, "us": 1e3, "ms": 1e6, "s": 1e9}
 
 
@@ -89,6 +89,12 @@ class Session:
         say("utilisation")
         command = [str(self.settings.build_dir / "utilisation"), "--json"]
         return [json.loads(line) for line in measure.start(command, None).splitlines()]
+
+    def memory(self) -> list[dict]:
+        say("memory")
+        # It repeats to the byte.
+        output = measure.start([str(self.settings.build_dir / "suspended")], None)
+        return [json.loads(line) for line in output.splitlines()]
 
     def compile(self) -> list[dict]:
         say("compile")
@@ -213,6 +219,8 @@ def main() -> None:
         results["pieces"] = session.pieces()
     if "utilisation" in settings.only:
         results["utilisation"] = session.utilisation()
+    if "memory" in settings.only:
+        results["memory"] = session.memory()
     if "compile" in settings.only:
         results["compile"] = session.compile()
     if "jobs" in settings.only or "growth" in settings.only:

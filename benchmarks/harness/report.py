@@ -129,6 +129,11 @@ def _utilisation(rows: list[dict]) -> str:
     return _table(header, lines)
 
 
+def _memory(rows: list[dict]) -> str:
+    lines = [[row["what"], f"{row['bytes']:.0f}"] for row in rows]
+    return _table(["a coroutine that waits", "bytes each"], lines)
+
+
 def _compile(rows: list[dict]) -> str:
     def against(other: dict | None) -> list[str]:
         if other is None:
@@ -171,6 +176,12 @@ def tables(results: dict) -> str:
         parts.append("## As the work grows\n\n" + _growth(results["growth"]))
     if results.get("pieces"):
         parts.append("## The pieces\n\n" + _pieces(results["pieces"]))
+    if results.get("memory"):
+        parts.append(
+            "## The memory of what waits\n\n"
+            "What the heap holds for each of 10,000 coroutines, its own overhead included.\n\n"
+            + _memory(results["memory"])
+        )
     if results.get("compile"):
         parts.append(
             "## A file that includes nothing but one header, compiled\n\n"

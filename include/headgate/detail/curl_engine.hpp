@@ -4,6 +4,7 @@
 #include <headgate/detail/curl_handle.hpp>
 #include <headgate/detail/curl_timer.hpp>
 #include <headgate/detail/curl_transfer.hpp>
+#include <headgate/detail/idle_transfers.hpp>
 #include <headgate/detail/intrusive_list.hpp>
 #include <headgate/detail/request_waiter.hpp>
 #include <headgate/detail/shutdown_service.hpp>
@@ -22,7 +23,6 @@
 #include <asio/strand.hpp>
 
 #include <curl/curl.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -37,7 +37,6 @@
 #include <system_error>
 #include <unordered_map>
 #include <utility>
-#include <vector>
 
 namespace headgate::detail {
 
@@ -185,7 +184,7 @@ private:
             return;
         }
         try {
-            op.transfer = take_idle();
+            op.transfer = idle_.take();
             op.transfer->op = &op;
             op.transfer->prepare(std::move(op.request));
             active_.emplace(op.id, &op);
@@ -208,7 +207,7 @@ private:
         auto transfer = remove(op);
         done_.add(op, asio::error::operation_aborted,
                   http::response{}.error_text(transfer->name() + ": cancelled"));
-        put_idle(std::move(transfer));
+        idle_.put(std::move(transfer));
         go_on();
     }
 
@@ -313,7 +312,7 @@ private:
             http::response response = transfer->take(result, failed);
             long connections = 0;
             curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &connections);
-            put_idle(remove(op));
+            idle_.put(remove(op));
             statistics_.connections += static_cast<std::uint64_t>(connections);
             statistics_.bytes += response.body().size();
             done_bytes_ += response.body().size();
@@ -350,33 +349,6 @@ private:
         open();
     }
 
-    std::unique_ptr<waited_transfer> take_idle()
-    {
-        if (idle_.empty())
-            return make_transfer();
-        auto transfer = std::move(idle_.back());
-        idle_.pop_back();
-        return transfer;
-    }
-
-    std::unique_ptr<waited_transfer> make_transfer()
-    {
-        auto transfer = std::make_unique<waited_transfer>(options_, *this);
-        CURL* const easy = transfer->handle();
-        curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer.get());
-        curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, &on_open);
-        curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, transfer.get());
-        curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, &on_close);
-        curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, this);
-        return transfer;
-    }
-
-    void put_idle(std::unique_ptr<waited_transfer> transfer)
-    {
-        if (idle_.size() < options_.max_idle_connections())
-            idle_.push_back(std::move(transfer));
-    }
-
     static int on_socket(CURL*, curl_socket_t socket, int what, void* self, void*) noexcept
     {
         auto& engine = *static_cast<curl_engine*>(self);
@@ -401,30 +373,6 @@ private:
         return 0;
     }
 
-    static curl_socket_t on_open(void* self, curlsocktype, curl_sockaddr* address) noexcept
-    {
-        auto& transfer = *static_cast<waited_transfer*>(self);
-        const curl_socket_t socket = transfer.open(*address);
-        auto& engine = transfer.engine;
-        if (socket == CURL_SOCKET_BAD || !engine.watcher_)
-            return socket;
-        try {
-            engine.watcher_->opened(socket);
-            return socket;
-        } catch (...) {
-            on_close(&engine, socket);
-            return CURL_SOCKET_BAD;
-        }
-    }
-
-    static int on_close(void* self, curl_socket_t socket) noexcept
-    {
-        auto& engine = *static_cast<curl_engine*>(self);
-        if (engine.watcher_)
-            engine.watcher_->closed(socket);
-        return ::close(socket);
-    }
-
     const executor_type executor_;
     const http::client_options options_;
     std::optional<asio::strand<asio::any_io_executor>> strand_;
@@ -432,7 +380,7 @@ private:
     std::optional<socket_watcher> watcher_;
     std::unique_ptr<CURLM, multi_deleter> multi_;
     std::unordered_map<std::uint64_t, request_waiter*> active_;
-    std::vector<std::unique_ptr<waited_transfer>> idle_;
+    idle_transfers idle_{options_, watcher_};
     decided_waiters<request_waiter> done_; // what this turn hands out at its end
     std::size_t done_bytes_ = 0;
     http::client_statistics statistics_;

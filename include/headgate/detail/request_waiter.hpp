@@ -2,6 +2,7 @@
 #define HEADGATE_DETAIL_REQUEST_WAITER_HPP
 
 #include <headgate/detail/curl_transfer.hpp>
+#include <headgate/detail/socket_watcher.hpp>
 #include <headgate/detail/waiter.hpp>
 #include <headgate/http/client_options.hpp>
 #include <headgate/http/request.hpp>
@@ -10,23 +11,23 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <system_error>
 #include <utility>
 
 namespace headgate::detail {
 
-class curl_engine;
 class request_waiter;
 
 /// A transfer that knows whose it is and who waits for it.
 class waited_transfer : public curl_transfer {
 public:
-    waited_transfer(const http::client_options& options, curl_engine& its)
-        : curl_transfer{options}, engine{its}
+    waited_transfer(const http::client_options& options, std::optional<socket_watcher>& its)
+        : curl_transfer{options}, watcher{its}
     {
     }
 
-    curl_engine& engine;
+    std::optional<socket_watcher>& watcher;
     request_waiter* op = nullptr;
 };
 

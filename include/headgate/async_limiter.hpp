@@ -56,10 +56,10 @@ namespace headgate {
 template <class Clock, class Executor>
 class basic_async_limiter {
     using core = detail::limiter_core<Clock, Executor>;
-    using initiate = detail::initiate_wait<detail::acquire_plain_waiter, core>;
+    using initiate = detail::initiate_wait<detail::acquire_waiter, core>;
     using initiate_until =
         detail::initiate_wait<detail::acquire_until_waiter<typename Clock::time_point>, core>;
-    using initiate_permit = detail::initiate_wait<detail::acquire_waiter, core>;
+    using initiate_permit = detail::initiate_wait<detail::acquire_permit_waiter, core>;
 
 public:
     using clock_type = Clock;

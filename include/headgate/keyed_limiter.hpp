@@ -37,8 +37,9 @@ namespace headgate {
 template <class Key, class Clock, class Executor, class Hash>
 class basic_keyed_limiter {
     using core = detail::keyed_core<Key, Clock, Executor, Hash>;
-    using initiate = detail::initiate_wait<detail::acquire_plain_waiter, typename core::line>;
-    using initiate_permit = detail::initiate_wait<detail::acquire_waiter, typename core::line>;
+    using initiate = detail::initiate_wait<detail::acquire_waiter, typename core::line>;
+    using initiate_permit =
+        detail::initiate_wait<detail::acquire_permit_waiter, typename core::line>;
     using limiter = basic_async_limiter<Clock, Executor>;
 
 public:

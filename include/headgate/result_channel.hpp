@@ -49,7 +49,7 @@ template <class T, class Outcome, class Executor>
 class result_channel {
     using core = detail::bounded_buffer<T, std::chrono::steady_clock, Executor>;
     using initiate_send = detail::initiate_wait<typename core::send_op, core>;
-    using initiate_reserve = detail::initiate_wait<typename core::push_op, core>;
+    using initiate_reserve = detail::initiate_wait<typename core::reserve_op, core>;
     using initiate_receive = detail::initiate_wait<typename core::pop_op, core>;
 
 public:

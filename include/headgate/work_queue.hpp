@@ -52,6 +52,7 @@ class basic_work_queue {
     using pop_signature = void(std::error_code, std::optional<T>);
     using initiate_push = detail::initiate_wait<typename core::send_op, core>;
     using initiate_pop = detail::initiate_wait<typename core::pop_op, core>;
+    using initiate_pop_until = detail::initiate_wait<typename core::pop_until_op, core>;
     using initiate_join = detail::initiate_wait<typename core::join_op, core>;
 
 public:
@@ -150,7 +151,8 @@ public:
     auto async_pop_until(typename Clock::time_point deadline,
                          Token&& token = asio::default_completion_token_t<Executor>())
     {
-        return asio::async_initiate<Token, pop_signature>(initiate_pop{core_}, token, deadline);
+        return asio::async_initiate<Token, pop_signature>(initiate_pop_until{core_}, token,
+                                                          deadline);
     }
 
     /// Says that the work of one popped item is done; `async_join` counts them.

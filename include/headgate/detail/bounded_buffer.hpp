@@ -2,8 +2,8 @@
 #define HEADGATE_DETAIL_BOUNDED_BUFFER_HPP
 
 #include <headgate/detail/buffer_waiters.hpp>
-#include <headgate/detail/clock_timer.hpp>
 #include <headgate/detail/intrusive_list.hpp>
+#include <headgate/detail/pop_line.hpp>
 #include <headgate/detail/ring.hpp>
 #include <headgate/detail/shutdown_service.hpp>
 #include <headgate/detail/waiter.hpp>
@@ -33,15 +33,17 @@ class bounded_buffer final : public shutdown_target {
     static_assert(std::is_nothrow_move_constructible_v<T>,
                   "an item is handed on by moving it, which must not fail half-way");
 
-    using timer = clock_timer<Clock, Executor>;
+    using time_point = typename Clock::time_point;
+    using decided = decided_in_buffer<pop_waiter<T, time_point>>;
 
 public:
     using value_type = T;
     using executor_type = Executor;
     using place = reserved_place<bounded_buffer>;
-    using push_op = push_waiter<bounded_buffer>;
-    using send_op = send_waiter<bounded_buffer>;
-    using pop_op = pop_waiter<T, typename Clock::time_point>;
+    using send_op = send_waiter<T>;
+    using reserve_op = reserve_waiter<bounded_buffer>;
+    using pop_op = pop_waiter<T, time_point>;
+    using pop_until_op = pop_until_waiter<T, time_point>;
     using join_op = join_waiter;
 
     static std::shared_ptr<bounded_buffer> create(const Executor& executor, std::size_t capacity,
@@ -110,13 +112,13 @@ public:
         return item;
     }
 
-    void start(push_op& op)
+    void start(room_waiter& op)
     {
         decided decided_ops;
         {
             std::lock_guard lock{mutex_};
             if (closed_) {
-                decided_ops.pushes.add(op, error::closed, place{});
+                decided_ops.pushes.add(op, error::closed);
             } else {
                 senders_.push_back(op);
                 admit(decided_ops);
@@ -125,7 +127,7 @@ public:
         decided_ops.complete();
     }
 
-    void cancel(push_op& op)
+    void cancel(room_waiter& op)
     {
         decided decided_ops;
         {
@@ -133,34 +135,13 @@ public:
             if (op.decided())
                 return;
             senders_.erase(op);
-            decided_ops.pushes.add(op, asio::error::operation_aborted, place{});
+            decided_ops.pushes.add(op, asio::error::operation_aborted);
         }
         decided_ops.complete();
     }
 
-    void start(pop_op& op)
-    {
-        decided decided_ops;
-        {
-            std::lock_guard lock{mutex_};
-            if (!items_.empty()) {
-                std::optional<T> item = take(decided_ops);
-                decided_ops.pops.add(op, std::error_code{}, std::move(item));
-            } else if (ended()) {
-                decided_ops.pops.add(op, end_reason_, std::nullopt);
-            } else if (op.deadline && *op.deadline <= Clock::now()) {
-                decided_ops.pops.add(op, asio::error::timed_out, std::nullopt);
-            } else {
-                receivers_.push_back(op);
-                if (op.deadline) {
-                    op.position = deadlines_.emplace(*op.deadline, &op);
-                    if (op.position == deadlines_.begin())
-                        arm();
-                }
-            }
-        }
-        decided_ops.complete();
-    }
+    void start(pop_op& op) { start(op, std::nullopt); }
+    void start(pop_until_op& op) { start(op, op.until); }
 
     void cancel(pop_op& op)
     {
@@ -253,7 +234,7 @@ public:
         {
             std::lock_guard lock{mutex_};
             closed_ = true;
-            refuse_senders(decided_ops, error::closed);
+            decided_ops.pushes.add_all(senders_, make_error_code(error::closed));
             tell_end(decided_ops);
         }
         decided_ops.complete();
@@ -272,8 +253,7 @@ public:
             dropped.swap(items_);
             take_all(decided_ops, asio::error::operation_aborted);
             // Somebody may keep this object, in an operation that is not started yet.
-            if (timer_)
-                timer_->cancel();
+            receivers_.stop();
         }
         decided_ops.complete();
     }
@@ -286,34 +266,36 @@ public:
             std::lock_guard lock{mutex_};
             closed_ = abandoned_ = true;
             dropped.swap(items_);
-            timer_.reset();
+            receivers_.drop_timer();
             take_all(decided_ops, {});
         }
         decided_ops.destroy();
     }
 
 private:
-    struct decided {
-        decided_waiters<push_op> pushes;
-        decided_waiters<pop_op> pops;
-        decided_waiters<join_op> joins;
-
-        void complete()
-        {
-            pushes.complete();
-            pops.complete();
-            joins.complete();
-        }
-        void destroy() noexcept
-        {
-            pushes.destroy();
-            pops.destroy();
-            joins.destroy();
-        }
-    };
-
     bool room() const noexcept { return items_.size() + places_ < capacity_; }
     bool ended() const noexcept { return closed_ && items_.empty() && places_ == 0; }
+
+    void start(pop_op& op, std::optional<time_point> until)
+    {
+        decided decided_ops;
+        {
+            std::lock_guard lock{mutex_};
+            if (!items_.empty()) {
+                std::optional<T> item = take(decided_ops);
+                decided_ops.pops.add(op, std::error_code{}, std::move(item));
+            } else if (ended()) {
+                decided_ops.pops.add(op, end_reason_, std::nullopt);
+            } else if (!until) {
+                receivers_.push_back(op);
+            } else if (*until <= Clock::now()) {
+                decided_ops.pops.add(op, asio::error::timed_out, std::nullopt);
+            } else if (receivers_.push_back(op, *until)) {
+                arm();
+            }
+        }
+        decided_ops.complete();
+    }
 
     void put(T&& item, decided& ops)
     {
@@ -338,14 +320,14 @@ private:
     void admit(decided& ops)
     {
         while (!senders_.empty() && room()) {
-            push_op& op = senders_.pop_front();
-            if (op.item) {
+            room_waiter& op = senders_.pop_front();
+            if (op.sends) {
                 ++unfinished_;
-                put(std::move(*op.item), ops);
-                ops.pushes.add(op, std::error_code{}, place{});
+                put(std::move(static_cast<send_op&>(op).item), ops);
             } else {
-                ops.pushes.add(op, std::error_code{}, reserve());
+                static_cast<reserve_op&>(op).reserved = reserve();
             }
+            ops.pushes.add(op, std::error_code{});
         }
     }
 
@@ -355,42 +337,31 @@ private:
         return place{std::static_pointer_cast<bounded_buffer>(this->shared_from_this())};
     }
 
-    void refuse_senders(decided& ops, std::error_code reason)
-    {
-        while (!senders_.empty())
-            ops.pushes.add(senders_.pop_front(), reason, place{});
-    }
-
     void tell_end(decided& ops)
     {
-        if (!ended())
-            return;
-        while (!receivers_.empty()) {
-            pop_op& op = receivers_.front();
-            remove(op);
-            ops.pops.add(op, std::error_code{}, std::nullopt);
-        }
+        if (ended())
+            tell_receivers(ops, std::error_code{});
     }
 
-    void take_all(decided& ops, std::error_code reason)
+    void tell_receivers(decided& ops, std::error_code reason)
     {
-        refuse_senders(ops, reason);
         while (!receivers_.empty()) {
             pop_op& op = receivers_.front();
             remove(op);
             ops.pops.add(op, reason, std::nullopt);
         }
+    }
+
+    void take_all(decided& ops, std::error_code reason)
+    {
+        ops.pushes.add_all(senders_, reason);
+        tell_receivers(ops, reason);
         ops.joins.add_all(joiners_, reason);
     }
 
     void remove(pop_op& op)
     {
-        receivers_.erase(op);
-        if (!op.deadline)
-            return;
-        const bool was_first = op.position == deadlines_.begin();
-        deadlines_.erase(op.position);
-        if (was_first)
+        if (receivers_.erase(op))
             arm();
     }
 
@@ -398,17 +369,7 @@ private:
     {
         if (abandoned_)
             return;
-        if (deadlines_.empty()) {
-            if (timer_)
-                timer_->cancel();
-            return;
-        }
-        if (!timer_)
-            timer_.emplace(executor_);
-        timer_->expires_at(deadlines_.begin()->first);
-        timer_->async_wait([self = this->weak_from_this()](std::error_code failed) {
-            if (failed)
-                return;
+        receivers_.arm(executor_, [self = this->weak_from_this()] {
             if (auto alive = self.lock())
                 static_cast<bounded_buffer&>(*alive).on_timer();
         });
@@ -420,13 +381,11 @@ private:
         {
             std::lock_guard lock{mutex_};
             const auto now = Clock::now();
-            while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
-                pop_op& op = *deadlines_.begin()->second;
-                remove(op);
-                decided_ops.pops.add(op, asio::error::timed_out, std::nullopt);
+            while (pop_op* const op = receivers_.late(now)) {
+                remove(*op);
+                decided_ops.pops.add(*op, asio::error::timed_out, std::nullopt);
             }
-            if (!deadlines_.empty())
-                arm();
+            arm();
         }
         decided_ops.complete();
     }
@@ -437,11 +396,9 @@ private:
     ring<T> items_;
     std::size_t places_ = 0;
     std::size_t unfinished_ = 0;
-    intrusive_list<push_op> senders_;
-    intrusive_list<pop_op> receivers_;
+    intrusive_list<room_waiter> senders_;
+    pop_line<pop_op, Clock, Executor> receivers_;
     intrusive_list<join_op> joiners_;
-    typename pop_op::deadlines deadlines_;
-    std::optional<timer> timer_;
     std::error_code end_reason_;
     bool closed_ = false;
     bool abandoned_ = false;

@@ -54,69 +54,64 @@ private:
     std::shared_ptr<Buffer> buffer_;
 };
 
-/// An operation that waits for room: with an item to put there, or without one to reserve it.
-template <class Buffer>
-class push_waiter : public waiter<std::error_code, reserved_place<Buffer>> {
+/// An operation that waits for room.
+class room_waiter : public waiter<std::error_code> {
 public:
-    using value_type = typename Buffer::value_type;
-
-    push_waiter() = default;
-    explicit push_waiter(value_type&& value) : item{std::move(value)} {}
-
-    static std::optional<reserved_place<Buffer>> at_once(Buffer& buffer)
-    {
-        auto place = buffer.try_reserve();
-        return place ? std::optional{std::move(place)} : std::nullopt;
-    }
-
-    template <class Handler>
-    static void deliver_at_once(Handler&& handler, reserved_place<Buffer>&& place)
-    {
-        std::forward<Handler>(handler)(std::error_code{}, std::move(place));
-    }
-
-    std::optional<value_type> item;
+    const bool sends; ///< it is a send_waiter, else a reserve_waiter
 
 protected:
-    ~push_waiter() = default;
+    explicit room_waiter(bool with_item) noexcept : sends{with_item} {}
+    ~room_waiter() = default;
 };
 
-template <class Buffer>
-class send_waiter : public push_waiter<Buffer> {
+/// One that has an item to put there.
+template <class T>
+class send_waiter : public room_waiter {
 public:
-    using push_waiter<Buffer>::push_waiter;
+    explicit send_waiter(T&& value) : room_waiter{true}, item{std::move(value)} {}
 
-    static std::optional<std::error_code> at_once(Buffer& buffer,
-                                                  typename Buffer::value_type& item)
+    template <class Buffer>
+    static std::optional<std::error_code> at_once(Buffer& buffer, T& item)
     {
         return buffer.try_push(std::move(item)) ? std::optional{std::error_code{}} : std::nullopt;
     }
 
-    template <class Handler>
-    static void deliver_at_once(Handler&& handler, std::error_code none)
-    {
-        std::forward<Handler>(handler)(none);
-    }
-
-    template <class Handler>
-    static void deliver(Handler&& handler,
-                        std::tuple<std::error_code, reserved_place<Buffer>>&& result)
-    {
-        std::forward<Handler>(handler)(std::get<0>(result));
-    }
+    T item;
 
 protected:
     ~send_waiter() = default;
 };
 
-/// An operation that waits for an item, perhaps not for ever.
+/// One that wants to keep it for an item to come.
+template <class Buffer>
+class reserve_waiter : public room_waiter {
+public:
+    using place = reserved_place<Buffer>;
+
+    reserve_waiter() noexcept : room_waiter{false} {}
+
+    static std::optional<place> at_once(Buffer& buffer)
+    {
+        auto room = buffer.try_reserve();
+        return room ? std::optional{std::move(room)} : std::nullopt;
+    }
+
+    std::tuple<std::error_code, place> take_result()
+    {
+        return {std::get<0>(*result_), std::move(reserved)};
+    }
+
+    place reserved;
+
+protected:
+    ~reserve_waiter() = default;
+};
+
+/// An operation that waits for an item.
 template <class T, class TimePoint>
 class pop_waiter : public waiter<std::error_code, std::optional<T>> {
 public:
     using deadlines = std::multimap<TimePoint, pop_waiter*>;
-
-    pop_waiter() = default;
-    explicit pop_waiter(TimePoint until) : deadline{until} {}
 
     template <class Buffer, class... Until>
     static std::optional<T> at_once(Buffer& buffer, const Until&...)
@@ -132,16 +127,49 @@ public:
         std::forward<Handler>(handler)(std::error_code{}, std::optional<T>{std::move(item)});
     }
 
-    const std::optional<TimePoint> deadline;
-    typename deadlines::iterator position{};
+    typename deadlines::iterator deadline{};
+    bool has_deadline = false;
 
 protected:
     ~pop_waiter() = default;
 };
 
+/// The same, but not for ever.
+template <class T, class TimePoint>
+class pop_until_waiter : public pop_waiter<T, TimePoint> {
+public:
+    explicit pop_until_waiter(TimePoint last) noexcept : until{last} {}
+
+    const TimePoint until;
+
+protected:
+    ~pop_until_waiter() = default;
+};
+
 class join_waiter : public waiter<std::error_code> {
 protected:
     ~join_waiter() = default;
+};
+
+/// All that one step of a buffer has decided.
+template <class Pop>
+struct decided_in_buffer {
+    decided_waiters<room_waiter> pushes;
+    decided_waiters<Pop> pops;
+    decided_waiters<join_waiter> joins;
+
+    void complete()
+    {
+        pushes.complete();
+        pops.complete();
+        joins.complete();
+    }
+    void destroy() noexcept
+    {
+        pushes.destroy();
+        pops.destroy();
+        joins.destroy();
+    }
 };
 
 } // namespace headgate::detail

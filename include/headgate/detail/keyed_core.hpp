@@ -61,7 +61,7 @@ public:
                 core->start(*this, op);
                 return;
             }
-            op.decide(error::closed, permit{});
+            op.decide(error::closed);
             op.complete();
         }
 
@@ -222,7 +222,7 @@ private:
             std::lock_guard lock{mutex_};
             const time now = clock();
             if (const auto refusal = refuse(of, op.tokens, op.wants_permit)) {
-                decided.add(op, *refusal, permit{});
+                decided.add(op, *refusal);
             } else if (op.tokens == 0) {
                 decide_granted(of, op, now, decided);
             } else {
@@ -249,7 +249,7 @@ private:
             of.waiting_.erase(op);
             --statistics_.waiting;
             ++statistics_.cancelled;
-            decided.add(op, asio::error::operation_aborted, permit{});
+            decided.add(op, asio::error::operation_aborted);
             place(of);
             serve(decided);
         }
@@ -307,9 +307,8 @@ private:
         const permit_source::grant what =
             grant(of, op.tokens, now, op.since < now, op.wants_permit);
         if (op.wants_permit)
-            decided.add(op, std::error_code{}, permit{of.shared_from_this(), what});
-        else
-            decided.add(op, std::error_code{}, permit{});
+            static_cast<acquire_permit_waiter&>(op).granted = permit{of.shared_from_this(), what};
+        decided.add(op, std::error_code{});
     }
 
     void serve(granted_waiters& decided)
@@ -365,7 +364,7 @@ private:
     {
         for (auto& [key, of] : lines_) {
             while (!of->waiting_.empty())
-                decided.add(of->waiting_.pop_front(), reason, permit{});
+                decided.add(of->waiting_.pop_front(), reason);
             place(*of);
         }
         statistics_.waiting = 0;

@@ -92,7 +92,7 @@ public:
             if (op.decided())
                 return;
             remove(op);
-            decided.add(op, asio::error::operation_aborted, permit{});
+            decided.add(op, asio::error::operation_aborted);
             ++statistics_.cancelled;
             serve(decided);
         }
@@ -133,7 +133,7 @@ public:
                 acquire_waiter& op = waiting_.front();
                 if (const auto refusal = refuse(op)) {
                     remove(op);
-                    decided.add(op, *refusal, permit{});
+                    decided.add(op, *refusal);
                 } else {
                     kept.push_back(waiting_.pop_front());
                 }
@@ -223,11 +223,11 @@ private:
             std::lock_guard lock{mutex_};
             const time now = clock();
             if (const auto refusal = refuse(op)) {
-                decided.add(op, *refusal, permit{});
+                decided.add(op, *refusal);
             } else if (op.tokens == 0 || (waiting_.empty() && gate_.due(op.tokens) <= now)) {
                 decide_granted(op, now, false, decided);
             } else if (until && misses(op.tokens, deadline(*until), now)) {
-                decided.add(op, asio::error::timed_out, permit{});
+                decided.add(op, asio::error::timed_out);
             } else {
                 wait(op, now);
                 if (until) {
@@ -263,7 +263,7 @@ private:
         while (!waiting_.empty()) {
             acquire_waiter& op = waiting_.front();
             remove(op);
-            decided.add(op, reason, permit{});
+            decided.add(op, reason);
         }
     }
 
@@ -300,11 +300,9 @@ private:
     {
         const permit_source::grant what = grant(op.tokens, now, waited, op.wants_permit);
         if (op.wants_permit)
-            decided.add(
-                op, std::error_code{},
-                permit{std::static_pointer_cast<limiter_core>(this->shared_from_this()), what});
-        else
-            decided.add(op, std::error_code{}, permit{});
+            static_cast<acquire_permit_waiter&>(op).granted =
+                permit{std::static_pointer_cast<limiter_core>(this->shared_from_this()), what};
+        decided.add(op, std::error_code{});
     }
 
     /// Grants what is due, in order, tells those who are out of time, and arms the timer for the
@@ -344,7 +342,7 @@ private:
     void time_out(acquire_waiter& op, granted_waiters& decided)
     {
         remove(op);
-        decided.add(op, asio::error::timed_out, permit{});
+        decided.add(op, asio::error::timed_out);
     }
 
     /// Tells those whose deadline is `last` or before; false if there are none.

@@ -7,12 +7,16 @@
 #include <asio/associated_cancellation_slot.hpp>
 #include <asio/associated_executor.hpp>
 #include <asio/cancellation_type.hpp>
+#include <asio/execution/outstanding_work.hpp>
 #include <asio/executor_work_guard.hpp>
+#include <asio/is_executor.hpp>
 #include <asio/post.hpp>
+#include <asio/prefer.hpp>
 #include <asio/recycling_allocator.hpp>
 
 #include <memory>
 #include <optional>
+#include <system_error>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -46,11 +50,20 @@ public:
     /// Destroys the handler without calling it: the execution context is going away.
     virtual void destroy() noexcept = 0;
 
-    /// Calls the handler. A derived class may have one of its own to hand over something else.
+    /// What the handler is called with, once. A derived class may have one of its own to hand over
+    /// something else.
+    std::tuple<Args...> take_result() { return std::move(*result_); }
+
+    /// Calls the handler with what an operation that need not wait has, an error code first.
     template <class Handler>
-    static void deliver(Handler&& handler, std::tuple<Args...>&& result)
+    static void deliver_at_once(Handler&& handler, std::error_code none)
     {
-        std::apply(std::forward<Handler>(handler), std::move(result));
+        std::forward<Handler>(handler)(none);
+    }
+    template <class Handler, class Result>
+    static void deliver_at_once(Handler&& handler, Result&& result)
+    {
+        std::forward<Handler>(handler)(std::error_code{}, std::move(result));
     }
 
 protected:
@@ -94,15 +107,54 @@ private:
     intrusive_list<Waiter> list_;
 };
 
+/// An executor whose context has work to do as long as this lives. Does what
+/// asio::executor_work_guard does, but keeps the executor once.
+template <class Executor>
+class tracked_executor {
+    /// Those that are told of the work, and do not change with it, the guard keeps once, too.
+    static constexpr bool guarded = asio::is_executor<Executor>::value;
+
+    static auto track(const Executor& executor)
+    {
+        if constexpr (guarded)
+            return asio::executor_work_guard<Executor>{executor};
+        else
+            return asio::prefer(executor, asio::execution::outstanding_work.tracked);
+    }
+
+public:
+    explicit tracked_executor(const Executor& executor) : tracked_{track(executor)} {}
+
+    /// The executor without that work, each copy of which would count.
+    auto get() const
+    {
+        if constexpr (guarded)
+            return tracked_.get_executor();
+        else
+            return asio::prefer(tracked_, asio::execution::outstanding_work.untracked);
+    }
+
+private:
+    decltype(track(std::declval<const Executor&>())) tracked_;
+};
+
 // g++ 12 takes the value of an empty std::optional for one that is read (GCC bug 80635).
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #endif
 
-/// `Waiter` derives from `waiter<Args...>` and adds what the operation is waiting for.
-template <class Waiter, class Handler, class IoExecutor>
+/// `Waiter` derives from `waiter<Args...>` and adds what the operation is waiting for. `Elsewhere`:
+/// the handler has another executor than the object that is waited on.
+///
+/// Both contexts have work until the handler is through: while it waits by what is kept here, then
+/// because posting is work for the one that it is posted to.
+template <class Waiter, class Handler, class IoExecutor, bool Elsewhere>
 class waiter_op final : public Waiter {
+    struct nothing {
+        explicit nothing(const IoExecutor&) noexcept {}
+    };
+    using io_work = std::conditional_t<Elsewhere, tracked_executor<IoExecutor>, nothing>;
     using handler_executor = asio::associated_executor_t<Handler, IoExecutor>;
     using allocator = typename std::allocator_traits<asio::associated_allocator_t<
         Handler, asio::recycling_allocator<void>>>::template rebind_alloc<waiter_op>;
@@ -130,7 +182,8 @@ public:
 
     void complete() override
     {
-        auto executor = handler_work_.get_executor();
+        // Whoever runs it may be done with this object before posting it is.
+        const auto executor = executor_.get();
         asio::post(executor, completion{pointer{this}});
     }
 
@@ -162,12 +215,11 @@ private:
                 slot.clear();
             // The memory is given back before the handler runs, so that the next operation that
             // the handler starts can have it.
-            auto io_work = std::move(op_->io_work_);
-            auto handler_work = std::move(op_->handler_work_);
-            auto result = std::move(*op_->result_);
+            [[maybe_unused]] const auto work = std::move(op_->io_work_);
+            auto result = op_->take_result();
             Handler handler{std::move(op_->handler_)};
             op_.reset();
-            Waiter::deliver(std::move(handler), std::move(result));
+            std::apply(std::move(handler), std::move(result));
         }
 
     private:
@@ -178,15 +230,15 @@ private:
     waiter_op(Handler&& handler, const IoExecutor& executor, Payload&&... payload)
         : Waiter{std::forward<Payload>(payload)...},
           handler_{std::move(handler)},
-          io_work_{executor},
-          handler_work_{asio::get_associated_executor(handler_, executor)}
+          executor_{asio::get_associated_executor(handler_, executor)},
+          io_work_{executor}
     {
     }
     ~waiter_op() = default;
 
     Handler handler_;
-    asio::executor_work_guard<IoExecutor> io_work_;
-    asio::executor_work_guard<handler_executor> handler_work_;
+    tracked_executor<handler_executor> executor_;
+    [[no_unique_address]] io_work io_work_;
 };
 
 #if defined(__GNUC__) && !defined(__clang__)
@@ -196,22 +248,17 @@ private:
 /// What is posted for an operation that need not wait.
 template <class Waiter, class Handler, class IoExecutor, class Ready>
 class ready_op {
-    using io_work = asio::executor_work_guard<IoExecutor>;
+    using io_work = tracked_executor<IoExecutor>;
 
 public:
     using allocator_type = asio::associated_allocator_t<Handler, asio::recycling_allocator<void>>;
-    using handler_executor = asio::associated_executor_t<Handler, IoExecutor>;
 
-    ready_op(Handler&& handler, const IoExecutor& executor, Ready&& result)
+    ready_op(Handler&& handler, const IoExecutor& executor, bool elsewhere, Ready&& result)
         : handler_(std::move(handler)),
           result_(std::move(result)) // no braces: Ready may be made of a list of its like
     {
-        // As with an operation that waits, both contexts have work until the handler is through.
-        // Posting is work for the one that it is posted to.
-        if constexpr (std::is_same_v<handler_executor, IoExecutor>)
-            if (asio::get_associated_executor(handler_, executor) == executor)
-                return;
-        io_work_.emplace(executor);
+        if (elsewhere)
+            io_work_.emplace(executor);
     }
 
     allocator_type get_allocator() const noexcept
@@ -249,9 +296,9 @@ public:
     template <class Handler, class... Payload>
     void operator()(Handler&& handler, Payload&&... payload) const
     {
-        using op = waiter_op<Waiter, std::decay_t<Handler>, executor_type>;
         auto slot = asio::get_associated_cancellation_slot(handler);
         std::decay_t<Handler> mine{std::forward<Handler>(handler)};
+        const executor_type own = core_->get_executor();
         if constexpr (requires { Waiter::at_once(*core_, payload...); }) {
             if (auto result = Waiter::at_once(*core_, payload...)) {
                 using ready = std::remove_reference_t<decltype(*result)>;
@@ -259,14 +306,44 @@ public:
                 // What an operation before this one may have left there is not for this one.
                 if (slot.is_connected())
                     slot.clear();
-                const executor_type own = core_->get_executor();
                 auto executor = asio::get_associated_executor(mine, own);
-                asio::post(executor, posted{std::move(mine), own, std::move(*result)});
+                const bool away = elsewhere(executor, own);
+                asio::post(executor, posted{std::move(mine), own, away, std::move(*result)});
                 return;
             }
         }
-        op* const waiting =
-            op::create(std::move(mine), core_->get_executor(), std::forward<Payload>(payload)...);
+        wait(std::move(mine), slot, own, std::forward<Payload>(payload)...);
+    }
+
+private:
+    template <class Executor>
+    static bool elsewhere(const Executor& executor, const executor_type& own)
+    {
+        if constexpr (std::is_same_v<Executor, executor_type>)
+            return executor != own;
+        else
+            return true;
+    }
+
+    template <class Handler, class Slot, class... Payload>
+    void wait(Handler&& handler, Slot slot, const executor_type& own, Payload&&... payload) const
+    {
+        using here = waiter_op<Waiter, Handler, executor_type, false>;
+        using there = waiter_op<Waiter, Handler, executor_type, true>;
+        if constexpr (std::is_same_v<asio::associated_executor_t<Handler, executor_type>,
+                                     executor_type>) {
+            if (!elsewhere(asio::get_associated_executor(handler, own), own)) {
+                start(here::create(std::move(handler), own, std::forward<Payload>(payload)...),
+                      slot);
+                return;
+            }
+        }
+        start(there::create(std::move(handler), own, std::forward<Payload>(payload)...), slot);
+    }
+
+    template <class Slot>
+    void start(Waiter* waiting, Slot slot) const
+    {
         if (slot.is_connected()) {
             // The slot's signal may outlive all of it. It must not keep the core, nor touch an
             // operation whose core or context is gone: whoever waited there is gone, too.
@@ -276,15 +353,14 @@ public:
                     (type & Waiter::cancellable) == asio::cancellation_type::none)
                     return;
                 if constexpr (requires(Waiter& op) { alive->cancel(op, type); })
-                    alive->cancel(*static_cast<Waiter*>(waiting), type);
+                    alive->cancel(*waiting, type);
                 else
-                    alive->cancel(*static_cast<Waiter*>(waiting));
+                    alive->cancel(*waiting);
             });
         }
-        core_->start(*static_cast<Waiter*>(waiting));
+        core_->start(*waiting);
     }
 
-private:
     std::shared_ptr<Core> core_;
 };
 

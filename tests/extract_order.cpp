@@ -210,7 +210,8 @@ TEST_CASE("a status or a copy in the midst of a list is not its end")
     CHECK(its.different() == its.ids().size());
 }
 
-TEST_CASE("an empty page in the midst that was a slip is delivered late, or told where order counts")
+TEST_CASE(
+    "an empty page in the midst that was a slip is delivered late, or told where order counts")
 {
     const table list{200};
     job its;

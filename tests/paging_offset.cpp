@@ -344,7 +344,9 @@ TEST_CASE("a page that stays a copy of another is no end, wherever it is")
 {
     odd_list list{GENERATE(1u, 8u)};
     const std::uint64_t at = GENERATE(20u, 40u);
-    list.answer = [&](std::uint64_t begin) { return list.page(list.from(begin == at ? 10 : begin)); };
+    list.answer = [&](std::uint64_t begin) {
+        return list.page(list.from(begin == at ? 10 : begin));
+    };
     const auto end = list.reader.run();
     CHECK(end->code() == outcome_code::loop);
     CHECK(end->reason().find("the page at offset " + std::to_string(at) +

@@ -32,8 +32,8 @@ public:
     const origin_guard& guard() const noexcept { return guard_; }
 
     /// How many requests may be in flight, and so go to what lies behind the end. What looks like
-    /// the end must be followed by more of it: an empty page, a 404 or a copy in the midst of a list
-    /// may be a slip of the server.
+    /// the end must be followed by more of it: an empty page, a 404 or a copy in the midst of a
+    /// list may be a slip of the server.
     /// @param in_order whether pages are delivered in order
     void may_overrun(std::size_t requests, bool in_order) noexcept
     {
@@ -202,8 +202,8 @@ private:
         if (sign.what == kind::copy)
             return {outcome_code::loop, repeats(begin, sign.other, name) + behind};
         if (sign.what == kind::missing)
-            return {outcome_code::page_failed, "page at " + name(begin) + ": status " +
-                                                   std::to_string(sign.status) + behind};
+            return {outcome_code::page_failed,
+                    "page at " + name(begin) + ": status " + std::to_string(sign.status) + behind};
         return {outcome_code::count_mismatch, "empty page at " + name(begin) + behind};
     }
 
@@ -217,10 +217,10 @@ private:
         const bool is_clamped = other == 0 || other >= plan_.last_data();
         const bool is_stuck = plan_.pages() == 1 && !is_reached();
         if (const std::size_t twice = tail_.overlap(); twice > 0 && is_clamped)
-            return {outcome_code::loop,
-                    "the page at " + name(tail_.last()) + " begins with the last " +
-                        std::to_string(twice) + " of the page before it, and " + what + "; " +
-                        told_and_came()};
+            return {outcome_code::loop, "the page at " + name(tail_.last()) +
+                                            " begins with the last " + std::to_string(twice) +
+                                            " of the page before it, and " + what + "; " +
+                                            told_and_came()};
         if (is_stuck || is_short() || copy_may_be_data_ || !is_clamped)
             return {outcome_code::loop, what + "; " + told_and_came()};
         return {outcome_code::complete,

@@ -39,9 +39,9 @@ public:
         enum class kind { empty, missing, copy };
 
         kind what;
-        std::uint64_t count;      ///< of the span
-        int status = 0;           ///< of an answer that says that there is no such span
-        std::uint64_t other = 0;  ///< where the span is of which it is a copy
+        std::uint64_t count;     ///< of the span
+        int status = 0;          ///< of an answer that says that there is no such span
+        std::uint64_t other = 0; ///< where the span is of which it is a copy
 
         /// Whether one server may give both.
         bool goes_with(const mark& that) const noexcept
@@ -277,8 +277,8 @@ private:
     {
         return static_cast<std::size_t>(
             std::distance(first, std::find_if(first, marks_.end(), [&](const auto& each) {
-                return !each.second.goes_with(first->second);
-            })));
+                              return !each.second.goes_with(first->second);
+                          })));
     }
 
     /// How many marks from the first on are the end. A list that has had some in its midst needs a
@@ -297,8 +297,7 @@ private:
     /// Whether the first mark is an empty span, and the list goes on behind it, says the total.
     bool needs_patience() const
     {
-        return total_ && ended_at() < *total_ &&
-               marks_.begin()->second.what == mark::kind::empty;
+        return total_ && ended_at() < *total_ && marks_.begin()->second.what == mark::kind::empty;
     }
 
     void note(std::uint64_t begin, const mark& what)
@@ -331,8 +330,8 @@ private:
     /// the last span is nothing, too, where a server gives the whole of that for it.
     void doubt(std::uint64_t begin, const mark& what)
     {
-        const bool is_rest_of_last = what.what == mark::kind::copy && what.other == last_data_ &&
-                                     begin - last_data_ < step_;
+        const bool is_rest_of_last =
+            what.what == mark::kind::copy && what.other == last_data_ && begin - last_data_ < step_;
         const bool is_empty = what.what == mark::kind::empty || is_rest_of_last;
         if (again_.erase(begin) == 0 && asks_again_ &&
             !(is_empty && empty_again_ == most_empty_again)) {
@@ -420,7 +419,7 @@ private:
     std::set<std::uint64_t> again_;                  // had a mark, and are asked for once more
     std::map<std::uint64_t, std::uint64_t> skipped_; // given out and not asked for: begin, count
     std::set<std::uint64_t> asked_for_;              // and not done with
-    std::map<std::uint64_t, std::uint64_t> behind_; // what came behind a gap: begin, end
+    std::map<std::uint64_t, std::uint64_t> behind_;  // what came behind a gap: begin, end
     std::optional<std::uint64_t> total_;
     recent_digests digests_;
 };

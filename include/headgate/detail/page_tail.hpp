@@ -12,8 +12,8 @@
 namespace headgate::detail {
 
 /// How many of the first `most` records are the last of others, as their digests say.
-inline std::size_t overlap(const std::vector<std::size_t>& all, const std::vector<std::size_t>& next,
-                           std::size_t most)
+inline std::size_t overlap(const std::vector<std::size_t>& all,
+                           const std::vector<std::size_t>& next, std::size_t most)
 {
     for (std::size_t count = std::min({all.size(), next.size(), most}); count > 0; --count)
         if (std::equal(all.end() - static_cast<std::ptrdiff_t>(count), all.end(), next.begin()))

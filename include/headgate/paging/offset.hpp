@@ -284,12 +284,13 @@ public:
     {
         const std::optional<page_end> result = judge(name);
         if (result && leaves_out_ && came_as_rest_ > 0 && result->code() == outcome_code::complete)
-            return page_end{outcome_code::list_changed,
-                            result->reason() +
-                                "; but the server leaves rows out of pages that it has counted, "
-                                "and of " +
-                                std::to_string(came_as_rest_) +
-                                " records that came as the rest of a page some may have come twice"};
+            return page_end{
+                outcome_code::list_changed,
+                result->reason() +
+                    "; but the server leaves rows out of pages that it has counted, "
+                    "and of " +
+                    std::to_string(came_as_rest_) +
+                    " records that came as the rest of a page some may have come twice"};
         if (result && seam_ && (seam_->is_lost() || seam_->is_searching()))
             return changed(seam_->lost_at());
         // A page that comes again is the end of a list that stands still. In one that moves it may

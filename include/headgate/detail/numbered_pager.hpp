@@ -139,9 +139,11 @@ private:
         if (ended && ended->sign.what == numbered_plan::mark::kind::copy)
             return judge_copy(*ended, name);
         const bool by_status = ended && ended->sign.what == numbered_plan::mark::kind::missing;
+        // What is missing may be where an empty page was read over.
+        const std::uint64_t gap = is_short() || !ended ? plan_.first_gap() : numbered_plan::none;
         const std::string last =
             by_status ? "status " + std::to_string(ended->sign.status) + " at " + name(ended->begin)
-                      : "empty page at " + name(std::min(plan_.ended_at(), plan_.end()));
+                      : "empty page at " + name(std::min(plan_.ended_at(), gap));
         if (is_short()) {
             if (received_ >= *total_)
                 return page_end{outcome_code::list_changed, last + "; " + fall()};

@@ -230,6 +230,7 @@ public:
 
     /// The end of what came without a gap.
     std::uint64_t end() const noexcept { return end_; }
+    std::uint64_t first_gap() const noexcept { return std::min(first_gap_, end_); }
 
     /// How many spans with records came, copies not counted.
     std::uint64_t pages() const noexcept { return pages_; }
@@ -339,6 +340,8 @@ private:
             skipped_.emplace(begin, what.count);
         } else if (is_empty) {
             empty_again_ = std::min(empty_again_ + 1, most_empty_again);
+            first_gap_ = std::min(first_gap_, begin);
+            close_gap(begin, what.count);
         } else if (begin < failed_from_) {
             failed_from_ = begin;
             hole_ = place{begin, what};
@@ -368,7 +371,12 @@ private:
                 doubt_before(behind);
             }
         }
-        behind_[begin] = begin + got;
+        close_gap(begin, got);
+    }
+
+    void close_gap(std::uint64_t begin, std::uint64_t units)
+    {
+        behind_[begin] = begin + units;
         while (!behind_.empty() && behind_.begin()->first <= end_) {
             end_ = std::max(end_, behind_.begin()->second);
             behind_.erase(behind_.begin());
@@ -415,6 +423,7 @@ private:
     std::uint64_t pages_ = 0;
     std::size_t longest_gap_ = 0;
     std::size_t empty_again_ = 0;
+    std::uint64_t first_gap_ = none;                 // that an empty span has left
     marks marks_;                                    // behind the hindmost page with records
     std::set<std::uint64_t> again_;                  // had a mark, and are asked for once more
     std::map<std::uint64_t, std::uint64_t> skipped_; // given out and not asked for: begin, count

@@ -8,6 +8,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <deque>
 #include <functional>
@@ -34,6 +35,7 @@ public:
     }
 
     std::size_t most_at_once = 16;
+    std::size_t allowed_at_once = 0; // if a limit holds some back
     bool shuffled = false;
     std::size_t requests = 0;
     std::vector<nlohmann::json> got{};
@@ -41,7 +43,7 @@ public:
     std::optional<headgate::paging::page_end> run()
     {
         if constexpr (requires { pager_.may_overrun(most_at_once, false); })
-            pager_.may_overrun(most_at_once, false);
+            pager_.may_overrun(std::max(most_at_once, allowed_at_once), false);
         std::deque<position> asked;
         for (;;) {
             while (asked.size() < most_at_once) {
@@ -78,8 +80,11 @@ private:
             const headgate::http::request request = pager_.request(where);
             const headgate::http::response response = answer_(request);
             if constexpr (requires { pager_.refused(where, response); })
-                if (pager_.refused(where, response))
+                if (pager_.refused(where, response)) {
+                    if (goes_on(where))
+                        continue;
                     return;
+                }
             if (response.status() >= 300) {
                 fail(where, response.status());
                 return;
@@ -91,15 +96,21 @@ private:
             mine.apply(page.records);
             for (const auto each : headgate::record_range{response.body(), page.records})
                 got.push_back(each.json());
-            if constexpr (requires { pager_.rest(where); }) {
-                if (auto rest = pager_.rest(where)) {
-                    where = std::move(*rest);
-                    ++requests;
-                    continue;
-                }
-            }
-            return;
+            if (!goes_on(where))
+                return;
         }
+    }
+
+    bool goes_on(position& where)
+    {
+        if constexpr (requires { pager_.rest(where); }) {
+            if (auto rest = pager_.rest(where)) {
+                where = std::move(*rest);
+                ++requests;
+                return true;
+            }
+        }
+        return false;
     }
 
     void fail(const position& where, int status)

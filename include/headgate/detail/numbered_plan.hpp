@@ -380,13 +380,13 @@ private:
         const bool is_last_planned = total_ && begin < *total_ && *total_ - begin <= count;
         const bool is_first = begin == 0 && total_ != std::uint64_t{0};
         const bool may_be_page_size = pages_ == 1 && is_behind_total(begin);
-        const bool has_turn = in_order_ && again_.size() + marks_.size() + 2 <= most_in_order();
+        const bool has_turn = in_order_ && again_.size() + marks_.size() < most_in_order();
         return asks_again_ && again_.count(begin) == 0 && begin < limit() &&
                (has_turn || is_first || is_last_planned || may_be_page_size);
     }
 
-    /// Marks that are asked for twice in the order of the list.
-    std::size_t most_in_order() const { return std::max<std::size_t>(most_behind_, 4); }
+    /// Marks that are asked for twice in the order of the list. Behind so many nothing is expected.
+    std::size_t most_in_order() const { return std::max<std::size_t>(most_behind_ * 3 / 4, 4); }
 
     void ask_again(std::uint64_t begin, const mark& what)
     {

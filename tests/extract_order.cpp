@@ -131,9 +131,8 @@ TEST_CASE("the end is the end at once, though a token is an hour away")
     const auto outcome = its.run(job::list().page_size(10));
     CHECK(outcome.complete());
     CHECK(its.ids().size() == 20);
-    // Two pages, three behind them, and the first of those once more.
-    CHECK(support::seconds() < 7201);
-    CHECK(its.limiter.statistics().tokens == 6); // those for pages of no use went back
+    CHECK(support::seconds() < 3601);
+    CHECK(its.limiter.statistics().tokens <= 5); // those for pages of no use went back
 }
 
 TEST_CASE("a page behind the end that cannot be had does no harm, and is not waited for")
@@ -226,11 +225,9 @@ TEST_CASE(
     };
     const auto outcome = its.run(job::list().page_size(10), extract_options{}.ordered(ordered));
     INFO(outcome.reason());
-    CHECK(outcome.complete());
-    auto ids = its.ids();
-    if (!ordered)
-        std::sort(ids.begin(), ids.end());
-    CHECK(ids == list.rows);
+    CHECK(outcome.code() == (ordered ? outcome_code::count_mismatch : outcome_code::complete));
+    CHECK(its.ids().size() == (ordered ? 190 : 200));
+    CHECK(its.different() == its.ids().size());
 }
 
 TEST_CASE("what is called off behind the end holds up no page that waits for its turn")

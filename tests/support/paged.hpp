@@ -8,7 +8,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include <algorithm>
 #include <cstddef>
 #include <deque>
 #include <functional>
@@ -35,7 +34,6 @@ public:
     }
 
     std::size_t most_at_once = 16;
-    std::size_t allowed_at_once = 0; // if a limit holds some back
     bool shuffled = false;
     std::size_t requests = 0;
     std::vector<nlohmann::json> got{};
@@ -43,7 +41,7 @@ public:
     std::optional<headgate::paging::page_end> run()
     {
         if constexpr (requires { pager_.may_overrun(most_at_once, false); })
-            pager_.may_overrun(std::max(most_at_once, allowed_at_once), false);
+            pager_.may_overrun(most_at_once, false);
         std::deque<position> asked;
         for (;;) {
             while (asked.size() < most_at_once) {
@@ -80,11 +78,8 @@ private:
             const headgate::http::request request = pager_.request(where);
             const headgate::http::response response = answer_(request);
             if constexpr (requires { pager_.refused(where, response); })
-                if (pager_.refused(where, response)) {
-                    if (goes_on(where))
-                        continue;
+                if (pager_.refused(where, response))
                     return;
-                }
             if (response.status() >= 300) {
                 fail(where, response.status());
                 return;
@@ -96,21 +91,15 @@ private:
             mine.apply(page.records);
             for (const auto each : headgate::record_range{response.body(), page.records})
                 got.push_back(each.json());
-            if (!goes_on(where))
-                return;
-        }
-    }
-
-    bool goes_on(position& where)
-    {
-        if constexpr (requires { pager_.rest(where); }) {
-            if (auto rest = pager_.rest(where)) {
-                where = std::move(*rest);
-                ++requests;
-                return true;
+            if constexpr (requires { pager_.rest(where); }) {
+                if (auto rest = pager_.rest(where)) {
+                    where = std::move(*rest);
+                    ++requests;
+                    continue;
+                }
             }
+            return;
         }
-        return false;
     }
 
     void fail(const position& where, int status)

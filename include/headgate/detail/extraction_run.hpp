@@ -478,8 +478,7 @@ private:
                                      pending_page& page)
     {
         try {
-            if (goes_on_elsewhere(what, base, response, so_far) ||
-                is_refused_page(what, response, page))
+            if (goes_on_elsewhere(what, base, response, so_far) || is_refused_page(what, response))
                 return std::nullopt;
             parsed_page parsed = reader_.read(response);
             std::lock_guard lock{mutex_};
@@ -492,8 +491,7 @@ private:
             if (stall_watch_)
                 stall_watch_->progress(clock::now());
             ++statistics_.pages;
-            // One that is asked for again with nothing received yet can still be called off.
-            page.received = page.received || mine.count() > 0 || !page.rest;
+            page.received = true;
             page.records.append(std::move(response).body(), std::move(parsed.records));
         } catch (const std::exception&) {
             return page_failure{response};
@@ -502,13 +500,10 @@ private:
     }
 
     /// Whether the pager knows what a status means: that there is no such page, for example.
-    bool is_refused_page(const task& what, const http::response& response, pending_page& page)
+    bool is_refused_page(const task& what, const http::response& response)
     {
         std::lock_guard lock{mutex_};
-        const bool is_refused = plan_.pager().refused(what.where, response);
-        if (is_refused)
-            page.rest = plan_.pager().rest(what.where);
-        return is_refused;
+        return plan_.pager().refused(what.where, response);
     }
 
     /// Whether the page is elsewhere on the same server, and to be asked for there. Each hop pays a

@@ -37,8 +37,7 @@ public:
     /// @param in_order whether pages are delivered in order
     void may_overrun(std::size_t requests, bool in_order) noexcept
     {
-        // That the first is asked for once more takes one of them.
-        plan_.marks_at_end(std::clamp(requests, least_marks + 1, most_marks + 1) - 1, requests);
+        plan_.marks_at_end(std::clamp(requests, least_marks, most_marks));
         plan_.in_order(in_order);
     }
 
@@ -74,18 +73,24 @@ protected:
             failure_ = std::move(why);
     }
 
-    /// Takes a page in, without its records if it is a copy of another.
-    /// @param first, count  those of its records that belong to it
+    /// Takes a page in, without its records if they do not belong to the list.
+    /// @param name of its place
     bool is_new(const numbered_plan::span& which, std::uint64_t units,
-                const paging::page_content& content, std::uint64_t first, std::uint64_t count)
+                const paging::page_content& content, const std::string& name)
     {
+        const bool came_late = plan_.is_in_order() && plan_.is_asked_again(which);
         if (!plan_.received(which, units, content.digest())) {
             copy_may_be_data_ = copy_may_be_data_ || !content.tells_records_apart();
             return false;
         }
+        if (units > 0 && came_late) {
+            give_up(which, {outcome_code::count_mismatch,
+                            name + " had no new records at first and has now, when pages behind "
+                                   "it were delivered"});
+            return false;
+        }
         if (units > 0)
-            tail_.add(which.begin, content.list(), static_cast<std::size_t>(first),
-                      static_cast<std::size_t>(count));
+            tail_.add(which.begin, content.list());
         return true;
     }
 
@@ -95,7 +100,7 @@ protected:
     template <class Name>
     std::optional<paging::page_end> reached_by(Name name) const
     {
-        if (is_reached() && !total_moved_ && plan_.pages() > 1)
+        if (is_reached() && !total_fell() && plan_.pages() > 1)
             return paging::page_end{outcome_code::complete, reached_reason()};
         if (plan_.marks_in_a_row() < least_marks)
             return std::nullopt;
@@ -147,8 +152,6 @@ private:
         }
         if (is_reached())
             return page_end{outcome_code::complete, reached_reason()};
-        if (tail_.is_moved())
-            return page_end{outcome_code::loop, moved(name) + "; " + told_and_came()};
         return page_end{outcome_code::complete,
                         last + ", the end" + (total_ ? "; " + told_and_came() : std::string{})};
     }
@@ -158,6 +161,7 @@ private:
     static constexpr std::size_t most_marks = 3;
 
     bool is_reached() const noexcept { return total_ && received_ == *total_; }
+    bool total_fell() const noexcept { return total_ && *total_ < largest_told_; }
 
     /// Rows that were put in before the place that was reached are not missing.
     bool is_short() const noexcept
@@ -206,12 +210,6 @@ private:
     }
 
     template <class Name>
-    std::string moved(Name name) const
-    {
-        return "the page at " + name(tail_.last()) + " has records of the pages before it";
-    }
-
-    template <class Name>
     paging::page_end judge_copy(const numbered_plan::place& ended, Name name) const
     {
         const std::uint64_t other = ended.sign.other;
@@ -220,10 +218,12 @@ private:
         // single page, again and again, unless that is as much as it says there is.
         const bool is_clamped = other == 0 || other >= plan_.last_data();
         const bool is_stuck = plan_.pages() == 1 && !is_reached();
-        if (is_clamped && tail_.is_repeated() && !is_reached())
-            return {outcome_code::loop, moved(name) + ", and " + what + "; " + told_and_came()};
-        const bool is_beyond = total_ && !total_moved_ && received_ > *total_;
-        if (is_stuck || is_beyond || is_short() || copy_may_be_data_ || !is_clamped)
+        if (const std::size_t twice = tail_.overlap(); twice > 0 && is_clamped)
+            return {outcome_code::loop, "the page at " + name(tail_.last()) +
+                                            " begins with the last " + std::to_string(twice) +
+                                            " of the page before it, and " + what + "; " +
+                                            told_and_came()};
+        if (is_stuck || is_short() || copy_may_be_data_ || !is_clamped)
             return {outcome_code::loop, what + "; " + told_and_came()};
         return {outcome_code::complete,
                 is_reached() ? reached_reason() : what + ", behind the end"};

@@ -61,18 +61,12 @@ public:
     std::uint64_t step() const noexcept { return step_; }
 
     /// So many marks in a row are taken for the end, if nothing else says that it is.
-    /// @param most  requests that may go to what lies behind it; if it takes fewer, the first mark
-    ///              is asked for once more
-    void marks_at_end(std::size_t spans, std::size_t most) noexcept
-    {
-        marks_at_end_ = spans;
-        most_behind_ = most;
-    }
+    void marks_at_end(std::size_t spans) noexcept { marks_at_end_ = spans; }
 
     /// Spans are delivered in order, so that one that was passed over cannot be asked for later:
-    /// what was given out is asked for, one with a mark twice at once, and an end that was believed
-    /// in stays the end.
+    /// what was given out is asked for, and an end that was believed in stays the end.
     void in_order(bool on) noexcept { in_order_ = on; }
+    bool is_in_order() const noexcept { return in_order_; }
 
     /// A mark with records behind it is believed at once.
     void believe_marks() noexcept { asks_again_ = false; }
@@ -149,19 +143,11 @@ public:
     /// Whether no span but the first was given out yet.
     bool is_at_first() const noexcept { return planned_ == first_step(); }
 
-    /// Whether a span that has just brought a mark is to be asked for again at once, before it is
-    /// done with.
-    bool is_repeated(std::uint64_t begin) const { return at_once_.count(begin) > 0; }
-
-    /// The same, and that it is asked for now.
-    bool take_repeat(std::uint64_t begin) { return at_once_.erase(begin) > 0; }
-
     /// The span that begins there is done with, after its last `received`.
     void done(std::uint64_t begin)
     {
         --outstanding_;
         asked_for_.erase(begin);
-        confirm_end();
     }
 
     /// The server says with that status that it has no such span.
@@ -196,7 +182,6 @@ public:
         fresh.step_ = step_;
         fresh.more_at_first_ = more_at_first_;
         fresh.marks_at_end_ = marks_at_end_;
-        fresh.most_behind_ = most_behind_;
         fresh.in_order_ = in_order_;
         fresh.asks_again_ = asks_again_;
         fresh.planned_ = fresh.end_ = fresh.last_data_ = begin;
@@ -227,6 +212,9 @@ public:
 
     /// The mark that is the reason for that, if it is one: there are records behind it.
     const std::optional<place>& hole() const noexcept { return hole_; }
+
+    /// Whether a span is asked for again because there are records behind it.
+    bool is_asked_again(const span& which) const { return again_.count(which.begin) > 0; }
 
     /// Whether records came from behind that place.
     bool has_data_behind(std::uint64_t begin) const noexcept
@@ -269,49 +257,18 @@ private:
     /// tell whether it is the end. So no more is asked for behind the end than may be in flight.
     bool waits_for_proof(std::uint64_t begin) const
     {
-        if (ended_at() < begin && again_.count(ended_at()) > 0)
-            return true;
         if (ended_at() >= begin || needs_patience())
             return false;
-        const std::size_t in_flight = in_flight_behind(ended_at()) - asked_for_.count(begin);
-        const bool is_before_in_flight = !asked_for_.empty() && *asked_for_.begin() < ended_at();
-        return (in_flight > 0 || is_before_in_flight) && in_flight + marks_.size() >= marks_at_end_;
+        const auto behind = asked_for_.upper_bound(ended_at());
+        const auto in_flight = static_cast<std::size_t>(std::distance(behind, asked_for_.end())) -
+                               asked_for_.count(begin);
+        return in_flight > 0 && in_flight + marks_.size() >= marks_at_end_;
     }
 
     /// Where enough marks follow each other to be the end.
     std::uint64_t end_from() const
     {
-        return has_run() && !is_to_be_confirmed() ? ended_at() : none;
-    }
-
-    bool has_run() const { return !marks_.empty() && marks_in_a_row() >= needed(); }
-
-    /// Whether the first mark has to be there twice: it may have been a slip on the last page.
-    bool is_to_be_confirmed() const
-    {
-        return asks_again_ && !in_order_ && confirmed_ != ended_at() && ended_at() > 0 &&
-               step_ > 0 && !is_behind_total(ended_at()) &&
-               (again_.count(ended_at()) > 0 ||
-                marks_.size() + in_flight_behind(ended_at()) + 1 < most_behind_);
-    }
-
-    std::size_t in_flight_behind(std::uint64_t begin) const
-    {
-        return static_cast<std::size_t>(
-            std::distance(asked_for_.upper_bound(begin), asked_for_.end()));
-    }
-
-    /// Asks for the first mark of an end once more, when all before it is there.
-    void confirm_end()
-    {
-        if (has_run() && is_to_be_confirmed() &&
-            (asked_for_.empty() || *asked_for_.begin() > ended_at()))
-            ask_again(ended_at(), marks_.begin()->second);
-    }
-
-    bool is_behind_total(std::uint64_t begin) const
-    {
-        return total_ && begin >= *total_ && last_data_ < *total_;
+        return marks_.empty() || marks_in_a_row() < needed() ? none : marks_.begin()->first;
     }
 
     using marks = std::map<std::uint64_t, mark>;
@@ -330,8 +287,9 @@ private:
     std::size_t needed() const
     {
         const std::uint64_t begin = ended_at();
+        const bool is_behind_total = total_ && begin >= *total_ && last_data_ < *total_;
         std::size_t result =
-            begin == 0 || step_ == 0 || is_behind_total(begin) ? std::size_t{1} : marks_at_end_;
+            begin == 0 || step_ == 0 || is_behind_total ? std::size_t{1} : marks_at_end_;
         if (step_ > 0 && needs_patience())
             result = patience;
         return std::max(result, longest_gap_ + 1);
@@ -343,21 +301,9 @@ private:
         return total_ && ended_at() < *total_ && marks_.begin()->second.what == mark::kind::empty;
     }
 
-    void note(std::uint64_t begin, mark what)
+    void note(std::uint64_t begin, const mark& what)
     {
-        if (is_asked_at_once(begin, what.count)) {
-            again_.emplace(begin, what);
-            at_once_.insert(begin);
-            return;
-        }
         asked_for_.erase(begin);
-        const auto before = again_.extract(begin);
-        if (!before.empty()) {
-            confirmed_ = begin;
-            // What was something else at first is not empty.
-            if (before.mapped().what != mark::kind::empty)
-                what = before.mapped();
-        }
         if (has_data_behind(begin)) {
             doubt(begin, what);
             return;
@@ -370,28 +316,6 @@ private:
                 last = each;
         if (run_length(last) >= std::max<std::size_t>(marks_at_end_, 2))
             doubt_before(last);
-        confirm_end();
-    }
-
-    /// Whether a mark is to be seen twice at once: in the order of the list there is no later, and
-    /// where a list or its total ends so early nothing else will tell.
-    bool is_asked_at_once(std::uint64_t begin, std::uint64_t count) const
-    {
-        const bool is_last_planned = total_ && begin < *total_ && *total_ - begin <= count;
-        const bool is_first = begin == 0 && total_ != std::uint64_t{0};
-        const bool may_be_page_size = pages_ == 1 && is_behind_total(begin);
-        const bool has_turn = in_order_ && again_.size() + marks_.size() < most_in_order();
-        return asks_again_ && again_.count(begin) == 0 && begin < limit() &&
-               (has_turn || is_first || is_last_planned || may_be_page_size);
-    }
-
-    /// Marks that are asked for twice in the order of the list. Behind so many nothing is expected.
-    std::size_t most_in_order() const { return std::max<std::size_t>(most_behind_ * 3 / 4, 4); }
-
-    void ask_again(std::uint64_t begin, const mark& what)
-    {
-        if (again_.emplace(begin, what).second)
-            skipped_.emplace(begin, what.count);
     }
 
     void doubt_before(marks::const_iterator end)
@@ -410,9 +334,10 @@ private:
         const bool is_rest_of_last =
             what.what == mark::kind::copy && what.other == last_data_ && begin - last_data_ < step_;
         const bool is_empty = what.what == mark::kind::empty || is_rest_of_last;
-        if (asks_again_ && !in_order_ && confirmed_ != begin &&
+        if (again_.erase(begin) == 0 && asks_again_ &&
             !(is_empty && empty_again_ == most_empty_again)) {
-            ask_again(begin, what);
+            again_.insert(begin);
+            skipped_.emplace(begin, what.count);
         } else if (is_empty) {
             empty_again_ = std::min(empty_again_ + 1, most_empty_again);
             first_gap_ = std::min(first_gap_, begin);
@@ -479,7 +404,7 @@ private:
     }
 
     /// After so many empty spans that were empty again the server is taken to have such.
-    static constexpr std::size_t most_empty_again = 16;
+    static constexpr std::size_t most_empty_again = 3;
 
     bool started_ = false;
     bool first_is_here_ = false;
@@ -488,7 +413,6 @@ private:
     std::size_t marks_at_end_ = 1;
     bool in_order_ = false;
     bool asks_again_ = true;
-    std::size_t most_behind_ = 0;
     std::uint64_t planned_ = 0;
     std::uint64_t outstanding_ = 0;
     std::uint64_t failed_from_ = none;
@@ -501,9 +425,7 @@ private:
     std::size_t empty_again_ = 0;
     std::uint64_t first_gap_ = none;                 // that an empty span has left
     marks marks_;                                    // behind the hindmost page with records
-    std::map<std::uint64_t, mark> again_;            // those that are asked for once more
-    std::set<std::uint64_t> at_once_;                // of these those that wait for nothing
-    std::uint64_t confirmed_ = none;                 // was there twice
+    std::set<std::uint64_t> again_;                  // had a mark, and are asked for once more
     std::map<std::uint64_t, std::uint64_t> skipped_; // given out and not asked for: begin, count
     std::set<std::uint64_t> asked_for_;              // and not done with
     std::map<std::uint64_t, std::uint64_t> behind_;  // what came behind a gap: begin, end

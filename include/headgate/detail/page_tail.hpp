@@ -6,8 +6,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <iterator>
-#include <map>
 #include <utility>
 #include <vector>
 
@@ -23,68 +21,54 @@ inline std::size_t overlap(const std::vector<std::size_t>& all,
     return 0;
 }
 
-/// Adds the digests of `count` records, from `first` on, to others.
-inline void add_digests(std::vector<std::size_t>& all, const record_range& records,
-                        std::size_t first, std::size_t count)
+/// Adds the digests of records to others.
+inline void add_digests(std::vector<std::size_t>& all, const record_range& records)
 {
-    for (std::size_t i = 0; i < count; ++i)
-        all.push_back(records[first + i].digest());
+    for (const record each : records)
+        all.push_back(each.digest());
 }
 
-/// The last pages of a list, as far as it was read. A server that, asked for more than it has,
-/// gives its last so many records, has some in the last page that were in those before.
+/// The last two pages of a list, as far as it was read. A server that, asked for more than it has,
+/// gives its last so many records begins the last page with some that were in the one before.
 class page_tail {
 public:
-    /// Takes `count` records of a page, from `first` on; the pages in any order.
-    void add(std::uint64_t begin, const record_range& records, std::size_t first, std::size_t count)
+    /// Takes a page, in any order.
+    void add(std::uint64_t begin, const record_range& records)
     {
-        if (pages_.size() == kept && begin < pages_.begin()->first)
+        if (!last_.records.empty() && begin < last_.begin) {
+            if (before_.records.empty() || begin >= before_.begin)
+                before_.assign(begin, records);
             return;
-        // The buffer of the page that is forgotten is used again.
-        std::vector<std::size_t> digests;
-        if (pages_.size() == kept)
-            digests = std::move(pages_.extract(pages_.begin()).mapped());
-        digests.clear();
-        add_digests(digests, records, first, count);
-        pages_.insert_or_assign(begin, std::move(digests));
+        }
+        if (begin > last_.begin)
+            std::swap(last_, before_);
+        last_.assign(begin, records);
     }
 
-    /// Whether the last page begins with what the one before it ends with, and is no shorter.
-    bool is_moved() const
+    /// How many of the last page's first records are the last of the page before it.
+    std::size_t overlap() const
     {
-        if (pages_.size() < 2)
-            return false;
-        const auto& last = pages_.rbegin()->second;
-        const auto& before = std::next(pages_.rbegin())->second;
-        return last.size() >= before.size() && tells_apart(last) && tells_apart(before) &&
-               overlap(before, last, last.size()) > 0;
-    }
-
-    /// Whether the last page has records that were in those before it.
-    bool is_repeated() const
-    {
-        if (pages_.empty())
-            return false;
-        const auto& last = pages_.rbegin()->second;
-        return std::any_of(pages_.begin(), std::prev(pages_.end()), [&](const auto& page) {
-            return std::find_first_of(page.second.begin(), page.second.end(), last.begin(),
-                                      last.end()) != page.second.end();
-        });
+        return detail::overlap(before_.records, last_.records, last_.records.size());
     }
 
     /// Where the last page begins.
-    std::uint64_t last() const noexcept { return pages_.empty() ? 0 : pages_.rbegin()->first; }
+    std::uint64_t last() const noexcept { return last_.begin; }
 
 private:
-    static constexpr std::size_t kept = 3;
+    struct page {
+        void assign(std::uint64_t at, const record_range& from)
+        {
+            begin = at;
+            records.clear();
+            add_digests(records, from);
+        }
 
-    static bool tells_apart(std::vector<std::size_t> records)
-    {
-        std::sort(records.begin(), records.end());
-        return std::adjacent_find(records.begin(), records.end()) == records.end();
-    }
+        std::uint64_t begin = 0;
+        std::vector<std::size_t> records;
+    };
 
-    std::map<std::uint64_t, std::vector<std::size_t>> pages_;
+    page last_;
+    page before_;
 };
 
 } // namespace headgate::detail

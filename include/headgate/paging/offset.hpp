@@ -22,7 +22,6 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
-#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -207,7 +206,7 @@ public:
         // More than was asked for belongs to the pages behind.
         const std::uint64_t mine = where.count() == 0 ? came : std::min(came, where.count());
         if (is_filtered(where, content, mine) ||
-            !is_new(span(where), mine, content, shared, mine)) {
+            !is_new(span(where), mine, content, describe(where))) {
             if (!seam_)
                 done(where);
             return 0;
@@ -221,7 +220,7 @@ public:
             plan_.learn_step(mine - 1, mine);
         const std::uint64_t end = where.begin() + mine;
         bool is_short = mine > 0 && mine < where.count() && !leaves_out_;
-        if (plan_.is_at_first() && (is_short || where.is_rest())) {
+        if (is_short && plan_.is_at_first()) {
             // Twice the same, and less than was asked for: that is the server's own page size.
             if (where.is_rest() && content.records() == first_size_) {
                 plan_.learn_step(mine, end);
@@ -233,16 +232,12 @@ public:
             if (seam_)
                 tails_[end] = seam_->key_of(content.list().back());
             else
-                detail::add_digests(parts_[where.page_begin()], content.list(), 0,
-                                    content.records());
+                detail::add_digests(parts_[where.page_begin()], content.list());
             rests_.insert_or_assign(where.begin(), where.rest(mine));
         } else if (!seam_) {
             done(where);
         }
         received_ += seam_ ? 0 : mine;
-        if (!left_.empty())
-            for (const record each : content.list())
-                left_.erase(each.digest());
         came_as_rest_ += !seam_ && where.is_rest() ? mine : 0;
         return kept{where.is_rest() ? shared : 0, mine + (where.is_rest() ? 0 : shared)};
     }
@@ -251,8 +246,6 @@ public:
     {
         if (where.reading() != reading())
             return std::nullopt;
-        if (plan_.take_repeat(where.begin()))
-            return where;
         const auto found = rests_.find(where.begin());
         if (found == rests_.end())
             return std::nullopt;
@@ -290,13 +283,6 @@ public:
     std::optional<page_end> end() const
     {
         const std::optional<page_end> result = judge(name);
-        if (result && !left_.empty() && result->code() == outcome_code::complete)
-            return page_end{outcome_code::list_changed,
-                            result->reason() +
-                                "; but of the rest of a page, which began with records of its "
-                                "own, " +
-                                std::to_string(left_.size()) +
-                                " records were left out that came with no other page"};
         if (result && leaves_out_ && came_as_rest_ > 0 && result->code() == outcome_code::complete)
             return page_end{
                 outcome_code::list_changed,
@@ -357,14 +343,10 @@ private:
             !content.tells_records_apart())
             return false;
         std::vector<std::size_t> rest;
-        detail::add_digests(rest, content.list(), 0, content.records());
-        const std::size_t repeated =
-            detail::overlap(part->second, rest, static_cast<std::size_t>(mine));
-        if (repeated == 0)
+        detail::add_digests(rest, content.list());
+        if (detail::overlap(part->second, rest, static_cast<std::size_t>(mine)) == 0)
             return false;
         plan_.remember(content.digest(), where.begin());
-        for (std::size_t i = repeated; i < mine; ++i)
-            left_.insert(rest[i]);
         return leaves_out_ = true;
     }
 
@@ -377,8 +359,6 @@ private:
 
     void done(const position& where)
     {
-        if (plan_.is_repeated(where.begin()))
-            return;
         parts_.erase(where.page_begin());
         plan_.done(where.page_begin());
     }
@@ -402,9 +382,8 @@ private:
     std::size_t first_size_ = 0;                 // of the page before, while they come short
     std::map<std::uint64_t, position> rests_;    // of pages that came short
     std::map<std::uint64_t, std::vector<std::size_t>> parts_; // what came of those: digests
-    std::unordered_set<std::size_t> left_; // digests of records that belong to other pages
-    bool leaves_out_ = false;              // the server: rows, after it has counted them
-    std::uint64_t came_as_rest_ = 0;       // records
+    bool leaves_out_ = false;        // the server: rows, after it has counted them
+    std::uint64_t came_as_rest_ = 0; // records
 };
 
 } // namespace headgate::paging

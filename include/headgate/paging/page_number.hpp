@@ -101,14 +101,8 @@ public:
     {
         if (!is_missing(span(where), response.status()))
             return false;
-        done(where);
+        plan_.done(where.index());
         return true;
-    }
-
-    /// The page once more, if it may have been a slip of the server.
-    std::optional<position> rest(const position& where)
-    {
-        return plan_.take_repeat(where.index()) ? std::optional{where} : std::nullopt;
     }
 
     void failed(const position& where, page_end why)
@@ -124,8 +118,8 @@ public:
         read_total(content.document());
         if (total_ && largest_ > 0)
             plan_.total(*total_ / largest_ + (*total_ % largest_ > 0 ? 1 : 0));
-        const bool fresh = is_new(span(where), came > 0 ? 1 : 0, content, 0, came);
-        done(where);
+        const bool fresh = is_new(span(where), came > 0 ? 1 : 0, content, describe(where));
+        plan_.done(where.index());
         received_ += fresh ? came : 0;
         // Pages that come short leave records for more pages than the total has planned.
         if (total_ && received_ < *total_ && plan_.total() && plan_.end() >= *plan_.total())
@@ -145,12 +139,6 @@ public:
     }
 
 private:
-    void done(const position& where)
-    {
-        if (!plan_.is_repeated(where.index()))
-            plan_.done(where.index());
-    }
-
     static detail::numbered_plan::span span(const position& where) noexcept
     {
         return {where.index(), 1};

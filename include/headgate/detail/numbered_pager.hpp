@@ -74,9 +74,10 @@ protected:
     }
 
     /// Takes a page in, without its records if they do not belong to the list.
-    /// @param name of its place
+    /// @param name of a place, such as "offset 200"
+    template <class Name>
     bool is_new(const numbered_plan::span& which, std::uint64_t units,
-                const paging::page_content& content, const std::string& name)
+                const paging::page_content& content, Name name)
     {
         const bool came_late = plan_.is_in_order() && plan_.is_asked_again(which);
         if (!plan_.received(which, units, content.digest())) {
@@ -85,8 +86,9 @@ protected:
         }
         if (units > 0 && came_late) {
             give_up(which, {outcome_code::count_mismatch,
-                            name + " had no new records at first and has now, when pages behind "
-                                   "it were delivered"});
+                            name(which.begin) +
+                                " had no new records at first and has now, when pages behind "
+                                "it were delivered"});
             return false;
         }
         if (units > 0)

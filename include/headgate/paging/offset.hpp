@@ -205,8 +205,7 @@ public:
         const std::uint64_t came = content.records() - shared;
         // More than was asked for belongs to the pages behind.
         const std::uint64_t mine = where.count() == 0 ? came : std::min(came, where.count());
-        if (is_filtered(where, content, mine) ||
-            !is_new(span(where), mine, content, describe(where))) {
+        if (is_filtered(where, content, mine) || !is_new(span(where), mine, content, name)) {
             if (!seam_)
                 done(where);
             return 0;

@@ -94,7 +94,7 @@ public:
         return result;
     }
 
-    std::string describe(const position& where) const { return name(where.index()); }
+    std::string describe(const position& where) const { return name()(where.index()); }
     bool is_beyond(const position& where) const { return plan_.is_beyond(span(where)); }
 
     bool refused(const position& where, const http::response& response)
@@ -118,7 +118,7 @@ public:
         read_total(content.document());
         if (total_ && largest_ > 0)
             plan_.total(*total_ / largest_ + (*total_ % largest_ > 0 ? 1 : 0));
-        const bool fresh = is_new(span(where), came > 0 ? 1 : 0, content, describe(where));
+        const bool fresh = is_new(span(where), came > 0 ? 1 : 0, content, name());
         plan_.done(where.index());
         received_ += fresh ? came : 0;
         // Pages that come short leave records for more pages than the total has planned.
@@ -128,15 +128,9 @@ public:
     }
 
     /// The end, as far as what has come proves it.
-    std::optional<page_end> reached() const
-    {
-        return reached_by([this](std::uint64_t at) { return name(at); });
-    }
+    std::optional<page_end> reached() const { return reached_by(name()); }
 
-    std::optional<page_end> end() const
-    {
-        return judge([this](std::uint64_t at) { return name(at); });
-    }
+    std::optional<page_end> end() const { return judge(name()); }
 
 private:
     static detail::numbered_plan::span span(const position& where) noexcept
@@ -144,7 +138,17 @@ private:
         return {where.index(), 1};
     }
 
-    std::string name(std::uint64_t index) const { return "page " + std::to_string(first_ + index); }
+    /// Names a page by its number.
+    struct namer {
+        std::uint64_t first;
+
+        std::string operator()(std::uint64_t index) const
+        {
+            return "page " + std::to_string(first + index);
+        }
+    };
+
+    namer name() const noexcept { return {first_}; }
 
     std::uint64_t page_size_ = 0;
     std::uint64_t first_ = 1;

@@ -15,6 +15,23 @@
 
 namespace headgate::http {
 
+namespace field {
+
+/// Whether there is a word in a list of them, as the relations of a link are, for which that holds.
+template <class Predicate>
+bool any_word(std::string_view text, Predicate holds)
+{
+    while (!text.empty()) {
+        const std::size_t end = std::min(text.find_first_of(" \t"), text.size());
+        if (end > 0 && holds(text.substr(0, end)))
+            return true;
+        text.remove_prefix(std::min(end + 1, text.size()));
+    }
+    return false;
+}
+
+} // namespace field
+
 /// One link of a Link header field (RFC 8288): where to, and what it is.
 class link {
 public:
@@ -38,14 +55,9 @@ public:
     /// Whether it is of that relation, in any case; one link may be of several.
     bool is(const std::string& relation) const
     {
-        const std::string all = parameter("rel").value_or("");
-        for (std::size_t begin = 0; begin < all.size();) {
-            const std::size_t end = std::min(all.find_first_of(" \t", begin), all.size());
-            if (curl_strequal(all.substr(begin, end - begin).c_str(), relation.c_str()))
-                return true;
-            begin = end + 1;
-        }
-        return false;
+        return field::any_word(parameter("rel").value_or(""), [&](std::string_view each) {
+            return curl_strequal(std::string{each}.c_str(), relation.c_str()) != 0;
+        });
     }
 
 private:
@@ -185,20 +197,19 @@ private:
         return curl_strequal(name.c_str(), "rel") != 0;
     }
 
-    /// Notes relations that can be none: they are names, or URLs where somebody made them up.
+    /// Notes relations that can be none.
     std::string check(const std::string& name, std::string value)
     {
-        for (std::size_t begin = 0; is_relation(name) && begin < value.size();) {
-            const std::size_t end = std::min(value.find_first_of(" \t", begin), value.size());
-            const std::string_view word = std::string_view{value}.substr(begin, end - begin);
-            const bool is_name = word.find_first_not_of(in_relations) == word.npos;
-            const bool is_url = word.find(':') != word.npos;
-            if (!word.empty() &&
-                (letters.find(word.front()) == letters.npos || !(is_name || is_url)))
-                is_malformed_ = true;
-            begin = end + 1;
-        }
+        is_malformed_ = is_malformed_ || (is_relation(name) && any_word(value, can_be_none));
         return value;
+    }
+
+    /// Relations are names, or URLs where somebody made them up.
+    static bool can_be_none(std::string_view word)
+    {
+        const bool is_name = word.find_first_not_of(in_relations) == word.npos;
+        const bool is_url = word.find(':') != word.npos;
+        return letters.find(word.front()) == letters.npos || !(is_name || is_url);
     }
 
     static constexpr std::string_view in_tokens =

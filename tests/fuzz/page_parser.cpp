@@ -1,5 +1,6 @@
 #include <headgate/detail/exact_number.hpp>
 #include <headgate/detail/page_reader.hpp>
+#include <headgate/detail/printable.hpp>
 #include <headgate/json_parser.hpp>
 #include <headgate/paging/pager.hpp>
 

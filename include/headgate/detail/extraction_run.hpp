@@ -13,6 +13,7 @@
 #include <headgate/detail/page_plan.hpp>
 #include <headgate/detail/page_reader.hpp>
 #include <headgate/detail/page_wait.hpp>
+#include <headgate/detail/printable.hpp>
 #include <headgate/detail/rate_control.hpp>
 #include <headgate/detail/record_store.hpp>
 #include <headgate/detail/request_preparer.hpp>

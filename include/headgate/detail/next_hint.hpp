@@ -1,6 +1,7 @@
 #ifndef HEADGATE_DETAIL_NEXT_HINT_HPP
 #define HEADGATE_DETAIL_NEXT_HINT_HPP
 
+#include <headgate/detail/printable.hpp>
 #include <headgate/http/link.hpp>
 #include <headgate/http/response.hpp>
 #include <headgate/paging/pager.hpp>
@@ -36,10 +37,9 @@ public:
     /// What in the Link header cannot be read and speaks of a next page, shortened.
     static std::optional<std::string> malformed_link(const http::response& answer)
     {
-        constexpr std::size_t longest = 100;
         for (const std::string& each : http::malformed_links(answer))
             if (has_next(each))
-                return each.size() > longest ? each.substr(0, longest) + "..." : each;
+                return shortened(each, 100);
         return std::nullopt;
     }
 

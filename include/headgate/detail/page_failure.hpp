@@ -3,7 +3,6 @@
 
 #include <headgate/detail/bounds.hpp>
 #include <headgate/detail/origin_guard.hpp>
-#include <headgate/detail/page_reader.hpp>
 #include <headgate/detail/retry_policy.hpp>
 #include <headgate/http/error.hpp>
 #include <headgate/http/response.hpp>
@@ -36,9 +35,6 @@ public:
         try {
             throw;
         } catch (const unreadable_body& e) {
-            reason_ = e.what();
-            may_pass_ = true;
-        } catch (const no_page_yet& e) {
             reason_ = e.what();
             may_pass_ = true;
         } catch (const bound_exceeded& e) {

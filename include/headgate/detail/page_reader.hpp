@@ -1,13 +1,12 @@
 #ifndef HEADGATE_DETAIL_PAGE_READER_HPP
 #define HEADGATE_DETAIL_PAGE_READER_HPP
 
+#include <headgate/detail/printable.hpp>
 #include <headgate/http/response.hpp>
 #include <headgate/page_parser.hpp>
 
 #include <nlohmann/json.hpp>
 
-#include <algorithm>
-#include <cstddef>
 #include <functional>
 #include <stdexcept>
 #include <string>
@@ -15,23 +14,10 @@
 
 namespace headgate::detail {
 
-/// Text from outside made fit for one line of a terminal or a log.
-inline std::string printable(std::string text)
-{
-    constexpr std::size_t longest = 500;
-    if (text.size() > longest) {
-        text.resize(longest);
-        text += "...";
-    }
-    std::replace_if(
-        text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c > 0x7e; }, '?');
-    return text;
-}
-
 /// An answer that is no page although its status is a success; another try may get the page.
-class no_page_yet : public std::runtime_error {
+class no_page_yet : public unreadable_body {
 public:
-    using std::runtime_error::runtime_error;
+    using unreadable_body::unreadable_body;
 };
 
 /// Takes the records out of an answer.
@@ -48,8 +34,7 @@ public:
     const nlohmann::json::json_pointer& records() const noexcept { return records_; }
 
     /// @throws no_page_yet, or a std::runtime_error that says what is wrong with the answer, or
-    /// what
-    ///         the parser does.
+    ///         what the parser does.
     parsed_page read(const http::response& response) const
     {
         check_status(response);
@@ -87,7 +72,6 @@ private:
     /// @throws no_page_yet if the answer tells of an error where GraphQL and others do.
     void check_errors(const nlohmann::json& document) const
     {
-        constexpr std::size_t longest = 100;
         for (const char* member : {"errors", "error"}) {
             if (!document.is_object() || !document.contains(member))
                 continue;
@@ -95,10 +79,8 @@ private:
             if (!is_something(told))
                 continue;
             using on_bad_text = nlohmann::json::error_handler_t;
-            std::string text = told.dump(-1, ' ', true, on_bad_text::replace);
-            if (text.size() > longest)
-                text = text.substr(0, longest) + "...";
-            throw no_page_yet{name() + " is null, and /" + member + " is " + text};
+            const std::string text = told.dump(-1, ' ', true, on_bad_text::replace);
+            throw no_page_yet{name() + " is null, and /" + member + " is " + shortened(text, 100)};
         }
     }
 

@@ -37,11 +37,11 @@ public:
         }
     }
 
-    /// Notes where a page has ended.
-    void end(const record& last, const pointer& key)
+    /// Notes the key with which a page has ended.
+    void end(const nlohmann::json& last)
     {
         if (way_ != 0)
-            last_ = key_of(last, key);
+            last_ = last;
     }
 
     /// Whether a page that begins so lies before the end of the one that came last. One that begins

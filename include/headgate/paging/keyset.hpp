@@ -93,10 +93,11 @@ public:
         }
         largest_ = std::max(largest_, list.size());
         is_last_full_ = list.size() == largest_;
-        const std::string name = name_of(content);
-        learn_order(where, list);
+        const nlohmann::json last = list.back().json();
+        const std::string name = name_of(list.back(), last);
+        learn_order(where, list, last);
         if (name != where.name()) {
-            remember_boundary(list);
+            remember_boundary(list, last);
             return go_on(where, content, name, {}, mine);
         }
         // To go on would be to ask for the same page again. If nothing on it is new, or a server
@@ -139,20 +140,18 @@ private:
                only.last + ": the list is sorted the other way, or not by that key";
     }
 
-    void learn_order(const position& where, const record_range& list)
+    void learn_order(const position& where, const record_range& list, const nlohmann::json& last)
     {
         if (keys_.size() != 1)
             return;
         if (where.name().empty())
             order_.learn(list, keys_.front().pointer);
-        order_.end(list.back(), keys_.front().pointer);
+        order_.end(last.at(keys_.front().pointer));
     }
 
     /// Takes the last record's keys; together they name the next page.
-    std::string name_of(const page_content& content)
+    std::string name_of(const record& last, const nlohmann::json& whole)
     {
-        const record last = content.list().back();
-        const nlohmann::json whole = last.json();
         std::string name;
         for (key& each : keys_) {
             each.last = last_key(last, whole, each.pointer);
@@ -166,10 +165,9 @@ private:
     }
 
     /// The records that share all the last one's keys may come again.
-    void remember_boundary(const record_range& list)
+    void remember_boundary(const record_range& list, const nlohmann::json& last)
     {
         boundary_.clear();
-        const nlohmann::json last = list.back().json();
         for (std::size_t i = list.size(); i > 0 && has_keys_of(last, list[i - 1].json()); --i)
             boundary_.add(list[i - 1]);
     }

@@ -19,7 +19,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -92,52 +91,33 @@ struct setting {
         full.try_push(1);
         limiter.try_acquire();
     }
-
-    void spawn(std::size_t waiters, const std::function<asio::awaitable<void>()>& one)
-    {
-        for (std::size_t i = 0; i < waiters; ++i)
-            asio::co_spawn(context, one(), asio::detached);
-    }
 };
 
 struct kind {
     std::string what;
-    void (*start)(setting& the, std::size_t waiters);
+    asio::awaitable<void> (*one)(setting& the);
+    bool is_pool = false; ///< of as many workers, and not a waiter
 };
 
 const std::vector<kind> kinds{
-    {"co_spawn, a timer for all",
-     [](setting& the, std::size_t waiters) {
-         the.spawn(waiters, [&] { return wait_for(the.timer); });
-     }},
-    {"co_spawn, a timer for each",
-     [](setting& the, std::size_t waiters) {
-         the.spawn(waiters, [&] { return wait_for_own_timer(the.context); });
-     }},
-    {"async_acquire",
-     [](setting& the, std::size_t waiters) {
-         the.spawn(waiters, [&] { return acquire(the.limiter); });
-     }},
-    {"async_acquire_permit",
-     [](setting& the, std::size_t waiters) {
-         the.spawn(waiters, [&] { return acquire_permit(the.limiter); });
-     }},
-    {"async_pop of an empty queue",
-     [](setting& the, std::size_t waiters) { the.spawn(waiters, [&] { return pop(the.empty); }); }},
-    {"async_push to a full queue",
-     [](setting& the, std::size_t waiters) { the.spawn(waiters, [&] { return push(the.full); }); }},
-    {"worker of a pool, in async_pop",
-     [](setting& the, std::size_t waiters) {
-         the.pool.emplace(the.context, waiters, waiters);
-         the.spawn(1, [&] { return run(*the.pool, the.empty); });
-     }},
+    {"co_spawn, a timer for all", [](setting& the) { return wait_for(the.timer); }},
+    {"co_spawn, a timer for each", [](setting& the) { return wait_for_own_timer(the.context); }},
+    {"async_acquire", [](setting& the) { return acquire(the.limiter); }},
+    {"async_acquire_permit", [](setting& the) { return acquire_permit(the.limiter); }},
+    {"async_pop of an empty queue", [](setting& the) { return pop(the.empty); }},
+    {"async_push to a full queue", [](setting& the) { return push(the.full); }},
+    {"worker of a pool, in async_pop", [](setting& the) { return run(*the.pool, the.empty); },
+     true},
 };
 
-double bytes_of_each(const kind& one, std::size_t waiters)
+double bytes_of_each(const kind& each, std::size_t waiters)
 {
     auto the = std::make_unique<setting>();
     const std::size_t before = mallinfo2().uordblks;
-    one.start(*the, waiters);
+    if (each.is_pool)
+        the->pool.emplace(the->context, waiters, waiters);
+    for (std::size_t i = 0; i < (each.is_pool ? 1 : waiters); ++i)
+        asio::co_spawn(the->context, each.one(*the), asio::detached);
     the->context.poll();
     return static_cast<double>(mallinfo2().uordblks - before) / static_cast<double>(waiters);
 }
@@ -151,10 +131,10 @@ int main(int argc, char* argv[])
     app.add_option("--waiters", waiters, "how many of each")->check(CLI::PositiveNumber);
     CLI11_PARSE(app, argc, argv);
 
-    for (const kind& one : kinds) {
+    for (const kind& each : kinds) {
         nlohmann::ordered_json row;
-        row["what"] = one.what;
-        row["bytes"] = bytes_of_each(one, waiters);
+        row["what"] = each.what;
+        row["bytes"] = bytes_of_each(each, waiters);
         std::cout << row.dump() << '\n';
     }
 }

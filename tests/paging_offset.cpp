@@ -117,7 +117,7 @@ TEST_CASE("pages are asked for side by side, with a total and without")
     api alone{1000};
     alone.tells_total = false;
     CHECK(alone.run(list(100), false, 1)->code() == outcome_code::complete);
-    CHECK(alone.requests == 12); // two empty pages
+    CHECK(alone.requests == 13); // two empty pages, the first of them twice
 }
 
 TEST_CASE("the first page is asked for alone")
@@ -324,9 +324,12 @@ struct odd_list {
 TEST_CASE("what looks like the end once, in the midst of a list, is asked for again")
 {
     const int what = GENERATE(0, 1, 404, 416, 422); // empty, a copy, or that status
-    // Only a copy of the first page cannot be taken for the end where nothing is behind it.
-    const std::uint64_t at = what == 1 ? GENERATE(10u, 40u) : GENERATE(10u, 30u);
-    odd_list list{GENERATE(1u, 2u, 8u, 64u), GENERATE(true, false)};
+    odd_list list{GENERATE(1u, 2u, 3u, 8u, 64u), GENERATE(true, false)};
+    const std::uint64_t at = GENERATE(0u, 10u, 30u, 40u);
+    if (at == 0 && what > 0)
+        return;
+    // Behind the last page that takes more requests than are in flight there anyway.
+    list.reader.allowed_at_once = at == 40 ? 128 : 0;
     bool is_first = true;
     list.answer = [&](std::uint64_t begin) {
         if (begin == at && std::exchange(is_first, false))
@@ -351,6 +354,54 @@ TEST_CASE("a page that stays a copy of another is no end, wherever it is")
     CHECK(end->code() == outcome_code::loop);
     CHECK(end->reason().find("the page at offset " + std::to_string(at) +
                              " repeats that at offset 10") == 0);
+}
+
+TEST_CASE("a page that is missing once and empty then is no empty page")
+{
+    odd_list list{GENERATE(1u, 8u)};
+    unsigned tries = 0;
+    list.answer = [&](std::uint64_t begin) {
+        if (begin == 20 && ++tries < 3)
+            return tries == 1 ? http::response{404} : list.page({});
+        return list.page(list.from(begin));
+    };
+    const auto end = list.reader.run();
+    CHECK(end->code() == outcome_code::page_failed);
+    CHECK(end->reason().find("page at offset 20: status 404") == 0);
+}
+
+TEST_CASE("an end after pages of many sizes is one")
+{
+    odd_list list{GENERATE(1u, 8u)};
+    const bool first = GENERATE(true, false); // page behind the end, or none
+    const bool is_moved = first && GENERATE(true, false);
+    list.answer = [&](std::uint64_t begin) {
+        if (is_moved && begin >= 40 && begin < 47)
+            return list.page(list.from(37));
+        auto rows = begin >= 47 && first ? list.from(0) : list.from(begin);
+        if (begin % 3 == 1 && begin < 47)
+            rows.resize(rows.size() - rows.size() / 4);
+        return list.page(rows);
+    };
+    const auto end = list.reader.run();
+    CAPTURE(first, is_moved, end->reason());
+    CHECK(end->code() == (is_moved ? outcome_code::loop : outcome_code::complete));
+    if (!is_moved)
+        CHECK(list.each_once());
+}
+
+TEST_CASE("a server's own page size is learned also where two of its pages are one of ours")
+{
+    odd_list list{GENERATE(1u, 8u)};
+    list.pager.page_size(6);
+    list.answer = [&](std::uint64_t begin) {
+        auto rows = list.from(begin);
+        rows.resize(std::min<std::size_t>(rows.size(), 3));
+        std::erase_if(rows, [](std::uint64_t id) { return id >= 18 && id <= 20; });
+        return list.page(rows);
+    };
+    CHECK(list.reader.run()->code() == outcome_code::complete);
+    CHECK(list.each_once(44));
 }
 
 TEST_CASE("a total does not hide what cannot be had")
@@ -391,7 +442,7 @@ TEST_CASE("a last page that is moved to begin before its place is told")
     };
     const auto end = list.reader.run();
     CHECK(end->code() == outcome_code::loop);
-    CHECK(end->reason().find("begins with the last 3 of the page before it") != std::string::npos);
+    CHECK(end->reason().find("offset 40 has records of the pages before") != std::string::npos);
 }
 
 TEST_CASE("rows that a server leaves out after counting them bring none twice")
@@ -433,4 +484,38 @@ TEST_CASE("parameters can go into a JSON body")
     CHECK(asked.url().str() == "http://h/search");
     CHECK(asked.method() == "POST");
     CHECK_THROWS_AS(pager.offset_param("/~2"), std::invalid_argument);
+}
+
+TEST_CASE("a page size that is no multiple of the server's does no harm")
+{
+    const auto [size, largest] = GENERATE(std::pair{5u, 3u}, std::pair{4u, 3u}, std::pair{11u, 10u},
+                                          std::pair{19u, 10u}, std::pair{20u, 10u});
+    odd_list list{GENERATE(1u, 8u)};
+    list.pager.page_size(size);
+    list.answer = [&, most = largest](std::uint64_t begin) {
+        auto rows = list.from(begin);
+        rows.resize(std::min<std::size_t>(rows.size(), most));
+        return list.page(rows);
+    };
+    CHECK(list.reader.run()->code() == outcome_code::complete);
+    CHECK(list.each_once());
+    CHECK(list.reader.requests <= 47 / largest + 1 + 3 + 8);
+}
+
+TEST_CASE("a record that comes again is no page that does")
+{
+    odd_list list{GENERATE(1u, 8u)};
+    const std::uint64_t again = GENERATE(0u, 35u);
+    const bool tells_total = GENERATE(true, false);
+    list.answer = [&](std::uint64_t begin) {
+        // The first of a page that has new ones behind it, or the only one of the last.
+        std::vector<std::uint64_t> rows;
+        for (std::uint64_t i = begin; i < std::min<std::uint64_t>(begin + 10, 41); ++i)
+            rows.push_back(i == (again == 0 ? 20 : 40) ? again : i);
+        return tells_total ? list.page(rows, 41) : list.page(rows);
+    };
+    const auto end = list.reader.run();
+    CAPTURE(again, tells_total, end->reason());
+    CHECK(list.reader.got.size() == 41);
+    CHECK(end->code() == outcome_code::complete);
 }

@@ -118,8 +118,9 @@ public:
           records_{server.is_root() ? nlohmann::json::json_pointer{}
                                     : nlohmann::json::json_pointer{"/results"}}
     {
-        workers_ = 1 + in_.below(8);
-        ordered_ = pager_.is_ordered();
+        const std::uint8_t how = in_.byte();
+        workers_ = 1 + how % most;
+        ordered_ = pager_.is_ordered() || how / most % 2 == 1;
         pager_.may_overrun(workers_, ordered_);
     }
 

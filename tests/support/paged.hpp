@@ -8,6 +8,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <deque>
 #include <functional>
@@ -34,6 +35,7 @@ public:
     }
 
     std::size_t most_at_once = 16;
+    std::size_t allowed_at_once = 0; // if a limit holds some back
     bool shuffled = false;
     std::size_t requests = 0;
     std::vector<nlohmann::json> got{};
@@ -41,7 +43,7 @@ public:
     std::optional<headgate::paging::page_end> run()
     {
         if constexpr (requires { pager_.may_overrun(most_at_once, false); })
-            pager_.may_overrun(most_at_once, false);
+            pager_.may_overrun(std::max(most_at_once, allowed_at_once), false);
         std::deque<position> asked;
         for (;;) {
             while (asked.size() < most_at_once) {

@@ -2,6 +2,7 @@
 #define HEADGATE_DETAIL_NUMBERED_PAGER_HPP
 
 #include <headgate/detail/json_pointer.hpp>
+#include <headgate/detail/list_end.hpp>
 #include <headgate/detail/numbered_plan.hpp>
 #include <headgate/detail/origin_guard.hpp>
 #include <headgate/detail/page_tail.hpp>
@@ -18,6 +19,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace headgate::detail {
 
@@ -33,12 +35,15 @@ public:
 
     /// How many requests may be in flight, and so go to what lies behind the end. What looks like
     /// the end must be followed by more of it: an empty page, a 404 or a copy in the midst of a
-    /// list may be a slip of the server.
+    /// list may be a slip of the server. The first is asked for twice, if that leaves no more
+    /// requests behind the end than may be in flight.
     /// @param in_order whether pages are delivered in order
     void may_overrun(std::size_t requests, bool in_order) noexcept
     {
-        plan_.marks_at_end(std::clamp(requests, least_marks, most_marks));
-        plan_.in_order(in_order);
+        plan_.rules().marks = std::clamp(requests, least_marks, most_marks);
+        plan_.rules().in_flight = std::max<std::size_t>(requests, 1);
+        plan_.rules().most_behind = std::max(requests, least_marks + 1);
+        plan_.rules().in_order = in_order;
     }
 
 protected:
@@ -74,13 +79,24 @@ protected:
     }
 
     /// Takes a page in, without its records if they do not belong to the list.
-    /// @param name of a place, such as "offset 200"
+    /// @param first, count  those of its records that belong to it
+    /// @param name          of a place, such as "offset 200"
     template <class Name>
-    bool is_new(const numbered_plan::span& which, std::uint64_t units,
-                const paging::page_content& content, Name name)
+    bool takes_in(const numbered_plan::span& which, std::uint64_t units,
+                  const paging::page_content& content, std::uint64_t first, std::uint64_t count,
+                  Name name)
     {
-        const bool came_late = plan_.is_in_order() && plan_.is_asked_again(which);
-        if (!plan_.received(which, units, content.digest())) {
+        const bool came_late = plan_.rules().in_order &&
+                               plan_.ending().is_asked_again(which.begin) &&
+                               plan_.ending().has_data_behind(which.begin);
+        const std::size_t digest = content.digest();
+        digests_.clear();
+        add_digests(digests_, content.list());
+        if (const auto other = repeats(which, content, digest)) {
+            plan_.brings_nothing_new(which, *other, digest);
+            return false;
+        }
+        if (!plan_.received(which, units, digest)) {
             copy_may_be_data_ = copy_may_be_data_ || !content.tells_records_apart();
             return false;
         }
@@ -91,20 +107,26 @@ protected:
                                 "it were delivered"});
             return false;
         }
-        if (units > 0)
-            tail_.add(which.begin, content.list());
+        // A total that only one page told may be the size of that.
+        plan_.rules().trusts_total = total_ && !total_moved_ && plan_.ending().spans() > 1;
+        if (units == 0 || seams_are_checked_)
+            return true;
+        if (which.begin == 0)
+            first_ = digests_;
+        tail_.add(which.begin, digests_, static_cast<std::size_t>(first),
+                  content.list().front().is_object() ? static_cast<std::size_t>(count) : 0);
         return true;
     }
 
-    /// The end, where no more may be asked for: a total that was reached, or at least two marks. A
-    /// total that only one page told may be the size of that.
+    /// The end, where no more may be asked for: a total that was reached, or enough marks. A total
+    /// that only one page told may be the size of that.
     /// @param name of a place, such as "offset 200"
     template <class Name>
     std::optional<paging::page_end> reached_by(Name name) const
     {
-        if (is_reached() && !total_fell() && plan_.pages() > 1)
+        if (is_reached() && !total_moved_ && plan_.ending().spans() > 1)
             return paging::page_end{outcome_code::complete, reached_reason()};
-        if (plan_.marks_in_a_row() < least_marks)
+        if (!plan_.is_whole() || !(plan_.ending().is_likely() || plan_.is_empty()))
             return std::nullopt;
         return verdict(name);
     }
@@ -128,30 +150,35 @@ private:
     paging::page_end verdict(Name name) const
     {
         using paging::page_end;
-        const auto ended = plan_.ended();
-        const auto& hole = plan_.hole();
-        const std::uint64_t failed = plan_.failed_at();
-        if (failed < plan_.ended_at()) {
+        const list_end& found = plan_.ending();
+        const auto ended = found.ended();
+        const auto& hole = found.hole();
+        const std::uint64_t failed = found.failed_at();
+        if (failed < found.first_mark()) {
             if (hole && hole->begin == failed)
                 return with_records_behind(hole->begin, hole->sign, name);
             return *failure_;
         }
-        if (ended && plan_.has_data_behind(ended->begin))
+        if (ended && found.has_data_behind(ended->begin))
             return with_records_behind(ended->begin, ended->sign, name);
-        if (ended && ended->sign.what == numbered_plan::mark::kind::copy)
+        if (ended && ended->sign.what == list_end::mark::kind::copy)
             return judge_copy(*ended, name);
-        const bool by_status = ended && ended->sign.what == numbered_plan::mark::kind::missing;
+        const bool by_status = ended && ended->sign.what == list_end::mark::kind::missing;
         // What is missing may be where an empty page was read over.
         const std::uint64_t gap = is_short() || !ended ? plan_.first_gap() : numbered_plan::none;
         const std::string last =
             by_status ? "status " + std::to_string(ended->sign.status) + " at " + name(ended->begin)
-                      : "empty page at " + name(std::min(plan_.ended_at(), gap));
+                      : "empty page at " + name(std::min(found.first_mark(), gap));
         if (is_short()) {
             if (received_ >= *total_)
                 return page_end{outcome_code::list_changed, last + "; " + fall()};
             return page_end{by_status ? outcome_code::server_ceiling : outcome_code::count_mismatch,
                             last + ", but " + told_and_came()};
         }
+        if (found.is_mixed())
+            return page_end{outcome_code::loop, "from " + name(ended->begin) +
+                                                    " on the server gives no page, and no end; " +
+                                                    told_and_came()};
         if (is_reached())
             return page_end{outcome_code::complete, reached_reason()};
         return page_end{outcome_code::complete,
@@ -163,7 +190,6 @@ private:
     static constexpr std::size_t most_marks = 3;
 
     bool is_reached() const noexcept { return total_ && received_ == *total_; }
-    bool total_fell() const noexcept { return total_ && *total_ < largest_told_; }
 
     /// Rows that were put in before the place that was reached are not missing.
     bool is_short() const noexcept
@@ -192,19 +218,22 @@ private:
     }
 
     template <class Name>
-    static std::string repeats(std::uint64_t begin, std::uint64_t other, Name name)
+    static std::string repetition(std::uint64_t begin, std::uint64_t other, Name name)
     {
         return "the page at " + name(begin) + " repeats that at " + name(other);
     }
 
     template <class Name>
-    paging::page_end with_records_behind(std::uint64_t begin, const numbered_plan::mark& sign,
+    paging::page_end with_records_behind(std::uint64_t begin, const list_end::mark& sign,
                                          Name name) const
     {
-        using kind = numbered_plan::mark::kind;
-        const std::string behind = ", but there are records behind it; " + told_and_came();
+        using kind = list_end::mark::kind;
+        const std::string behind =
+            (plan_.ending().has_data_behind(begin) ? ", but there are records behind it; "
+                                                   : ", unlike what lies behind it; ") +
+            told_and_came();
         if (sign.what == kind::copy)
-            return {outcome_code::loop, repeats(begin, sign.other, name) + behind};
+            return {outcome_code::loop, repetition(begin, sign.other, name) + behind};
         if (sign.what == kind::missing)
             return {outcome_code::page_failed,
                     "page at " + name(begin) + ": status " + std::to_string(sign.status) + behind};
@@ -212,20 +241,47 @@ private:
     }
 
     template <class Name>
-    paging::page_end judge_copy(const numbered_plan::place& ended, Name name) const
+    std::string moved(Name name) const
+    {
+        return "the page at " + name(tail_.last()) + " has records of the pages before it";
+    }
+
+    /// Of which page before it one is a copy, though it is cut otherwise: of the first, or, if all
+    /// its records are in pages before and it is no shorter than these, of that with the last.
+    std::optional<std::uint64_t> repeats(const numbered_plan::span& which,
+                                         const paging::page_content& content,
+                                         std::size_t digest) const
+    {
+        if (seams_are_checked_ || which.begin == 0 || digests_.size() < 2 || plan_.knows(digest))
+            return std::nullopt;
+        const std::size_t shared = std::min(digests_.size(), first_.size());
+        const bool is_first =
+            shared > 1 &&
+            std::equal(digests_.begin(), digests_.begin() + static_cast<std::ptrdiff_t>(shared),
+                       first_.begin());
+        const auto is_before = [&](std::size_t each) {
+            return tail_.find(each).value_or(which.begin) < which.begin;
+        };
+        if ((!is_first && (digests_.size() < tail_.longest() ||
+                           !std::all_of(digests_.begin(), digests_.end(), is_before))) ||
+            !content.tells_records_apart())
+            return std::nullopt;
+        return is_first ? 0 : tail_.find(digests_.back());
+    }
+
+    template <class Name>
+    paging::page_end judge_copy(const list_end::place& ended, Name name) const
     {
         const std::uint64_t other = ended.sign.other;
-        const std::string what = repeats(ended.begin, other, name);
+        const std::string what = repetition(ended.begin, other, name);
         // Behind the end servers give the last page, or the first. All that one gives may be a
         // single page, again and again, unless that is as much as it says there is.
-        const bool is_clamped = other == 0 || other >= plan_.last_data();
-        const bool is_stuck = plan_.pages() == 1 && !is_reached();
-        if (const std::size_t twice = tail_.overlap(); twice > 0 && is_clamped)
-            return {outcome_code::loop, "the page at " + name(tail_.last()) +
-                                            " begins with the last " + std::to_string(twice) +
-                                            " of the page before it, and " + what + "; " +
-                                            told_and_came()};
-        if (is_stuck || is_short() || copy_may_be_data_ || !is_clamped)
+        const bool is_clamped = other == 0 || other >= plan_.ending().last_data();
+        const bool is_stuck = plan_.ending().spans() == 1 && !is_reached();
+        if (is_clamped && tail_.is_repeated() && !is_reached())
+            return {outcome_code::loop, moved(name) + ", and " + what + "; " + told_and_came()};
+        const bool is_beyond = total_ && !total_moved_ && received_ > *total_;
+        if (is_stuck || is_beyond || is_short() || copy_may_be_data_ || !is_clamped)
             return {outcome_code::loop, what + "; " + told_and_came()};
         return {outcome_code::complete,
                 is_reached() ? reached_reason() : what + ", behind the end"};
@@ -234,8 +290,10 @@ private:
     std::optional<paging::page_end> failure_;
     std::uint64_t largest_told_ = 0; // total
     bool copy_may_be_data_ = false;
+    std::vector<std::size_t> first_; // page: digests
     bool total_moved_ = false;
     page_tail tail_;
+    std::vector<std::size_t> digests_; // of the page that is taken in
 };
 
 } // namespace headgate::detail

@@ -49,6 +49,9 @@ public:
     {
         for (;;) {
             if (!planned_) {
+                // What is above the cap is asked for last: it may have a place below it by then.
+                if (given_back_.empty() && next_index_ >= most_pages_ && !is_idle())
+                    return std::nullopt;
                 auto where = pager_->next();
                 if (!where)
                     return is_idle() ? pager_->end() : std::nullopt;

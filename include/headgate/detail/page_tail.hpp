@@ -6,6 +6,9 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
+#include <map>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -28,47 +31,73 @@ inline void add_digests(std::vector<std::size_t>& all, const record_range& recor
         all.push_back(each.digest());
 }
 
-/// The last two pages of a list, as far as it was read. A server that, asked for more than it has,
-/// gives its last so many records begins the last page with some that were in the one before.
+/// The last pages of a list, as far as it was read. A server that, asked for more than it has,
+/// gives its last so many records, has some in the last page that were in those before.
 class page_tail {
 public:
-    /// Takes a page, in any order.
-    void add(std::uint64_t begin, const record_range& records)
+    /// Takes the digests of `count` records of a page, from `first` on; the pages in any order.
+    void add(std::uint64_t begin, const std::vector<std::size_t>& records, std::size_t first,
+             std::size_t count)
     {
-        if (!last_.records.empty() && begin < last_.begin) {
-            if (before_.records.empty() || begin >= before_.begin)
-                before_.assign(begin, records);
+        const bool is_full = pages_.size() == kept && pages_.count(begin) == 0;
+        if (is_full && begin < pages_.begin()->first)
             return;
-        }
-        if (begin > last_.begin)
-            std::swap(last_, before_);
-        last_.assign(begin, records);
+        // The buffer of the page that is forgotten is used again.
+        std::vector<std::size_t> digests;
+        if (is_full)
+            digests = std::move(pages_.extract(pages_.begin()).mapped());
+        const auto from = records.begin() + static_cast<std::ptrdiff_t>(first);
+        digests.assign(from, from + static_cast<std::ptrdiff_t>(count));
+        pages_.insert_or_assign(begin, std::move(digests));
     }
 
-    /// How many of the last page's first records are the last of the page before it.
-    std::size_t overlap() const
+    /// Where the page begins that has a record.
+    std::optional<std::uint64_t> find(std::size_t digest) const
     {
-        return detail::overlap(before_.records, last_.records, last_.records.size());
+        for (const auto& [begin, records] : pages_)
+            if (std::find(records.begin(), records.end(), digest) != records.end())
+                return begin;
+        return std::nullopt;
+    }
+
+    /// Whether the last page has records that were in those before it.
+    bool is_repeated() const
+    {
+        if (pages_.empty() || !tell_apart())
+            return false;
+        const auto& last = pages_.rbegin()->second;
+        return std::any_of(pages_.begin(), std::prev(pages_.end()), [&](const auto& page) {
+            return std::find_first_of(page.second.begin(), page.second.end(), last.begin(),
+                                      last.end()) != page.second.end();
+        });
+    }
+
+    /// How many records the longest of these pages has.
+    std::size_t longest() const
+    {
+        std::size_t result = 0;
+        for (const auto& page : pages_)
+            result = std::max(result, page.second.size());
+        return result;
     }
 
     /// Where the last page begins.
-    std::uint64_t last() const noexcept { return last_.begin; }
+    std::uint64_t last() const noexcept { return pages_.empty() ? 0 : pages_.rbegin()->first; }
 
 private:
-    struct page {
-        void assign(std::uint64_t at, const record_range& from)
-        {
-            begin = at;
-            records.clear();
-            add_digests(records, from);
-        }
+    static constexpr std::size_t kept = 3;
 
-        std::uint64_t begin = 0;
-        std::vector<std::size_t> records;
-    };
+    /// Whether none of these pages has a record twice.
+    bool tell_apart() const
+    {
+        return std::all_of(pages_.begin(), pages_.end(), [](const auto& page) {
+            std::vector<std::size_t> records = page.second;
+            std::sort(records.begin(), records.end());
+            return std::adjacent_find(records.begin(), records.end()) == records.end();
+        });
+    }
 
-    page last_;
-    page before_;
+    std::map<std::uint64_t, std::vector<std::size_t>> pages_;
 };
 
 } // namespace headgate::detail

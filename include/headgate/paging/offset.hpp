@@ -22,6 +22,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -36,9 +37,9 @@ namespace headgate::paging {
 ///
 /// The end is an empty page, a status 404, 416 or 422, or the last or the first page once more,
 /// with nothing behind it: two more must follow that say the same (one, if no more than two
-/// requests may be in flight), unless a total says that this is the end. One with records behind it
-/// is asked for once more; if it is still no page, an empty one is read over, and another ends the
-/// list there as `outcome_code::page_failed` or `loop`.
+/// requests may be in flight), unless a total says that this is the end. The first of them is asked
+/// for twice, if that leaves no more requests behind the end than may be in flight, or three. One with records behind it is asked for once more, too; if it is still no page, an empty
+/// one is read over, and another ends the list there as `outcome_code::page_failed` or `loop`.
 ///
 /// A total plans pages; a list that ends before it is reported as `outcome_code::count_mismatch`
 /// (or `server_ceiling`, if the server refuses what lies behind, or `list_changed`, if the total
@@ -138,7 +139,7 @@ public:
     {
         seam_.emplace(detail::parse_json_pointer(key));
         seams_are_checked_ = true;
-        plan_.believe_marks(); // what does not follow is read again anyway
+        plan_.rules().asks_again = false; // what does not follow is read again anyway
         set_step();
         return *this;
     }
@@ -205,7 +206,8 @@ public:
         const std::uint64_t came = content.records() - shared;
         // More than was asked for belongs to the pages behind.
         const std::uint64_t mine = where.count() == 0 ? came : std::min(came, where.count());
-        if (is_filtered(where, content, mine) || !is_new(span(where), mine, content, name)) {
+        if (is_filtered(where, content, mine) ||
+            !takes_in(span(where), mine, content, shared, mine, name)) {
             if (!seam_)
                 done(where);
             return 0;
@@ -219,10 +221,10 @@ public:
             plan_.learn_step(mine - 1, mine);
         const std::uint64_t end = where.begin() + mine;
         bool is_short = mine > 0 && mine < where.count() && !leaves_out_;
-        if (is_short && plan_.is_at_first()) {
+        if (plan_.is_at_first() && mine > 0 && (is_short || where.is_rest())) {
             // Twice the same, and less than was asked for: that is the server's own page size.
             if (where.is_rest() && content.records() == first_size_) {
-                plan_.learn_step(mine, end);
+                plan_.learn_step(content.records() - shared, end);
                 is_short = false;
             }
             first_size_ = content.records();
@@ -234,9 +236,13 @@ public:
                 detail::add_digests(parts_[where.page_begin()], content.list());
             rests_.insert_or_assign(where.begin(), where.rest(mine));
         } else if (!seam_) {
+            if (leaves_out_ && mine > 0)
+                plan_.pass_over(span(where));
             done(where);
         }
         received_ += seam_ ? 0 : mine;
+        for (std::uint64_t i = 0; i < mine && !left_.empty(); ++i)
+            left_.erase(content.list()[static_cast<std::size_t>(shared + i)].digest());
         came_as_rest_ += !seam_ && where.is_rest() ? mine : 0;
         return kept{where.is_rest() ? shared : 0, mine + (where.is_rest() ? 0 : shared)};
     }
@@ -282,6 +288,13 @@ public:
     std::optional<page_end> end() const
     {
         const std::optional<page_end> result = judge(name);
+        if (result && !left_.empty() && result->code() == outcome_code::complete)
+            return page_end{outcome_code::list_changed,
+                            result->reason() +
+                                "; but of the rest of a page, which began with records of its "
+                                "own, " +
+                                std::to_string(left_.size()) +
+                                " records were left out that came with no other page"};
         if (result && leaves_out_ && came_as_rest_ > 0 && result->code() == outcome_code::complete)
             return page_end{
                 outcome_code::list_changed,
@@ -292,9 +305,13 @@ public:
                     " records that came as the rest of a page some may have come twice"};
         if (result && seam_ && (seam_->is_lost() || seam_->is_searching()))
             return changed(seam_->lost_at());
+        // Where the record should be that a page shares with the one before it.
+        if (result && seam_ && is_end_by(mark::missing) && result->code() == outcome_code::complete)
+            return page_end{outcome_code::list_changed,
+                            result->reason() + ", where the last record was"};
         // A page that comes again is the end of a list that stands still. In one that moves it may
         // be the rows that have come there, and the rest is behind them.
-        if (result && seam_ && is_end_by_copy() &&
+        if (result && seam_ && is_end_by(mark::copy) && plan_.ending().spans() > 1 &&
             (result->code() == outcome_code::complete || result->code() == outcome_code::loop))
             return page_end{outcome_code::list_changed,
                             result->reason() + ", or the list changed while it was read"};
@@ -307,11 +324,13 @@ private:
         return {where.begin(), where.count()};
     }
 
-    bool is_end_by_copy() const
+    using mark = detail::list_end::mark::kind;
+
+    bool is_end_by(mark what) const
     {
-        const auto place = plan_.hole() ? plan_.hole() : plan_.ended();
-        return place && place->sign.what == detail::numbered_plan::mark::kind::copy &&
-               plan_.pages() > 1;
+        const detail::list_end& found = plan_.ending();
+        const auto place = found.hole() ? found.hole() : found.ended();
+        return place && place->sign.what == what;
     }
 
     static std::string name(std::uint64_t begin) { return "offset " + std::to_string(begin); }
@@ -343,9 +362,16 @@ private:
             return false;
         std::vector<std::size_t> rest;
         detail::add_digests(rest, content.list());
-        if (detail::overlap(part->second, rest, static_cast<std::size_t>(mine)) == 0)
+        const std::size_t repeated =
+            detail::overlap(part->second, rest, static_cast<std::size_t>(mine));
+        if (repeated == 0)
             return false;
         plan_.remember(content.digest(), where.begin());
+        plan_.pass_over(span(where));
+        // They belong to the page behind, which will show it if it is still to come.
+        if (!plan_.has_come(where.page_begin() + where.page_count()))
+            for (std::size_t i = repeated; i < mine; ++i)
+                left_.insert(rest[i]);
         return leaves_out_ = true;
     }
 
@@ -381,8 +407,9 @@ private:
     std::size_t first_size_ = 0;                 // of the page before, while they come short
     std::map<std::uint64_t, position> rests_;    // of pages that came short
     std::map<std::uint64_t, std::vector<std::size_t>> parts_; // what came of those: digests
-    bool leaves_out_ = false;        // the server: rows, after it has counted them
-    std::uint64_t came_as_rest_ = 0; // records
+    std::unordered_set<std::size_t> left_; // digests of records that belong to other pages
+    bool leaves_out_ = false;              // the server: rows, after it has counted them
+    std::uint64_t came_as_rest_ = 0;       // records
 };
 
 } // namespace headgate::paging

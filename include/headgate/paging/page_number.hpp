@@ -116,14 +116,21 @@ public:
         const std::uint64_t came = content.records();
         largest_ = std::max(largest_, came);
         read_total(content.document());
-        if (total_ && largest_ > 0)
-            plan_.total(*total_ / largest_ + (*total_ % largest_ > 0 ? 1 : 0));
-        const bool fresh = is_new(span(where), came > 0 ? 1 : 0, content, name());
+        if (total_ == 0U)
+            plan_.total(0);
+        else if (total_ && largest_ > 0)
+            plan_.total(std::max(*total_ / largest_ + (*total_ % largest_ > 0 ? 1 : 0), more_));
+        const bool fresh = takes_in(span(where), came > 0 ? 1 : 0, content, 0, came, name());
         plan_.done(where.index());
         received_ += fresh ? came : 0;
-        // Pages that come short leave records for more pages than the total has planned.
-        if (total_ && received_ < *total_ && plan_.total() && plan_.end() >= *plan_.total())
-            plan_.total(plan_.end() + 1);
+        // Pages that come short or empty leave records for more pages than the total has planned.
+        if (total_ && received_ < *total_ && plan_.total()) {
+            if (plan_.end() >= *plan_.total())
+                more_ = plan_.end() + 1;
+            if (came == 0 && where.index() + 1 >= *plan_.total())
+                more_ = std::max(more_, where.index() + 2);
+            plan_.total(std::max(*plan_.total(), more_));
+        }
         return fresh ? came : 0;
     }
 
@@ -155,6 +162,7 @@ private:
     detail::parameter page_param_{"page"};
     detail::parameter limit_param_{"limit"};
     std::uint64_t largest_ = 0; // page that came
+    std::uint64_t more_ = 0;    // pages that there may be, whatever the total has planned
 };
 
 } // namespace headgate::paging

@@ -38,8 +38,9 @@ namespace headgate::paging {
 /// The end is an empty page, a status 404, 416 or 422, or the last or the first page once more,
 /// with nothing behind it: two more must follow that say the same (one, if no more than two
 /// requests may be in flight), unless a total says that this is the end. The first of them is asked
-/// for twice, if that leaves no more requests behind the end than may be in flight, or three. One with records behind it is asked for once more, too; if it is still no page, an empty
-/// one is read over, and another ends the list there as `outcome_code::page_failed` or `loop`.
+/// for twice, if that leaves no more requests behind the end than may be in flight, or three. One
+/// with records behind it is asked for once more, too; if it is still no page, an empty one is read
+/// over, and another ends the list there as `outcome_code::page_failed` or `loop`.
 ///
 /// A total plans pages; a list that ends before it is reported as `outcome_code::count_mismatch`
 /// (or `server_ceiling`, if the server refuses what lies behind, or `list_changed`, if the total

@@ -162,6 +162,7 @@ private:
         position where;
         state now = state::waiting;
         bool received = false;
+        position rest{};
         headgate::detail::record_store records{};
     };
 
@@ -271,6 +272,9 @@ private:
             require(mine.count() <= came, "no more is kept than came");
             mine.apply(page.records);
             require(mine.count() == page.records.size(), "what is kept lies within the page");
+            what.rest = pager_.rest(what.where);
+            require(!what.rest || !ended_ || what.index < valid_from_,
+                    "nothing is missing after the end");
             what.received = true;
             what.records.append(std::move(response).body(), std::move(page.records));
         } catch (const std::exception&) {
@@ -289,9 +293,8 @@ private:
     void go_for_rest(std::size_t which)
     {
         task& chosen = flights_[which];
-        if (auto rest = pager_.rest(chosen.where)) {
-            require(!ended_ || chosen.index < valid_from_, "nothing is missing after the end");
-            chosen.where = std::move(rest);
+        if (chosen.rest) {
+            chosen.where = std::move(chosen.rest);
             chosen.now = state::waiting;
             return;
         }

@@ -94,6 +94,7 @@ public:
     {
         orders result;
         in_flight_.erase(begin);
+        barren_ += has_data_behind(begin) ? 0 : 1;
         if (const auto before = again_.extract(begin); !before.empty()) {
             // With records behind it, what was something else at first is not empty.
             if (has_data_behind(begin) && before.mapped().what != mark::kind::empty)
@@ -126,6 +127,7 @@ public:
         if (begin >= last_data_) {
             is_settled_ = is_settled_ || (rules_.in_order && from() != nowhere);
             last_data_ = begin;
+            barren_ = 0;
             if (const auto behind = marks_.lower_bound(begin); !is_settled_) {
                 longest_gap_ = std::max(
                     longest_gap_, static_cast<std::size_t>(std::distance(marks_.begin(), behind)));
@@ -161,7 +163,8 @@ public:
     /// Where enough marks follow each other to be the end.
     std::uint64_t from() const
     {
-        return is_settled_ || (is_run() && !wants_confirmation()) ? first_mark() : nowhere;
+        const bool is_end = is_settled_ || is_barren() || (is_run() && !wants_confirmation());
+        return is_end ? first_mark() : nowhere;
     }
 
     /// Whether a span behind a mark is to wait, because what is asked for will tell whether it is
@@ -217,7 +220,7 @@ public:
     bool is_mixed() const
     {
         return !marks_.empty() && !has(rules_.marks) &&
-               run_length(marks_.begin(), true) >= most_mixed;
+               (run_length(marks_.begin(), true) >= most_mixed || is_barren());
     }
 
     /// Whether a span has brought a mark and is asked for again.
@@ -256,6 +259,13 @@ private:
 
     /// After so many empty spans that were empty again the server is taken to have such.
     static constexpr std::size_t most_empty_again = 16;
+
+    /// Whether so many marks have come since the last records that an end would have been proved
+    /// long ago, had the server one. So a run ends whatever comes.
+    bool is_barren() const noexcept
+    {
+        return barren_ >= 4 * (most_mixed + longest_gap_) + 2 * rules_.in_flight;
+    }
 
     /// How many marks from that one on may come from one server, or all, with nothing unknown in
     /// between.
@@ -374,6 +384,7 @@ private:
     std::uint64_t last_data_ = 0;
     std::uint64_t spans_ = 0; // with records, copies not counted
     std::size_t longest_gap_ = 0;
+    std::size_t barren_ = 0; // marks since then
     std::size_t empty_again_ = 0;
     bool is_settled_ = false; // in order an end was believed, and then records came behind it
     std::uint64_t unconfirmed_ = nowhere; // a first mark that is believed though it was there once

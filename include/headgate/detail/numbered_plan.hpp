@@ -55,12 +55,12 @@ public:
         obey(ending_.review());
         if (!skipped_.empty() && skipped_.begin()->first < limit()) {
             const auto [begin, count] = *skipped_.begin();
-            if (ending_.must_wait(begin))
+            if (must_wait(begin))
                 return std::nullopt;
             skipped_.erase(skipped_.begin());
             return give_out({begin, count});
         }
-        if (limit() != none || !more() || ending_.must_wait(planned_) ||
+        if (limit() != none || !more() || must_wait(planned_) ||
             out_.size() >= ending_.most_at_once())
             return std::nullopt;
         return give(planned_ == 0 ? first_step() : step_);
@@ -71,7 +71,7 @@ public:
     bool wanted(const span& which)
     {
         const bool in_order = ending_.by_rules().in_order;
-        if (which.begin < limit() && (in_order || !ending_.must_wait(which.begin))) {
+        if (which.begin < limit() && (in_order || !must_wait(which.begin))) {
             ending_.sent(which.begin);
             return true;
         }
@@ -220,6 +220,12 @@ private:
             out_.erase(found);
         if (auto again = later_.extract(begin); !again.empty())
             skipped_.insert(std::move(again));
+    }
+
+    /// With nothing else out there is nothing to wait for.
+    bool must_wait(std::uint64_t begin) const
+    {
+        return out_.size() > out_.count(begin) && ending_.must_wait(begin);
     }
 
     /// From where on nothing is to be asked for.

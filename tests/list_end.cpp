@@ -64,11 +64,34 @@ TEST_CASE("marks in a row are the end once the first of them is there twice")
     it.empty(20);
     CHECK(it.again == spans{20});
     CHECK(it.end.from() == list_end::nowhere);
-    CHECK(it.end.must_wait(50));
+    CHECK_FALSE(it.end.must_wait(50)); // for nothing
     it.send({20});
+    CHECK(it.end.must_wait(50));
     it.empty(20);
     CHECK(it.end.from() == 20);
     CHECK(it.again.size() == 1);
+}
+
+TEST_CASE("so many marks without records are the end, whatever comes between them")
+{
+    list it{8};
+    it.send({0});
+    it.data(0);
+    std::uint64_t begin = 20; // what is unknown lies between them
+    std::size_t marks = 0;
+    for (; it.end.from() == list_end::nowhere && marks < 1000; begin += 20, ++marks) {
+        it.send({begin});
+        if (begin % 40 == 0)
+            it.empty(begin);
+        else
+            it.missing(begin);
+    }
+    CHECK(marks < 200);
+    CHECK(it.end.from() == 20);
+    CHECK(it.end.is_mixed());
+    it.send({begin});
+    it.data(begin);
+    CHECK(it.end.from() == list_end::nowhere);
 }
 
 TEST_CASE("a first mark that was a slip is not the end")

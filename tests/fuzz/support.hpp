@@ -139,7 +139,11 @@ public:
                         "an extraction from an honest server ends");
             else
                 steps_until_honest_ = steps_;
-            if (may_begin() && (flights_.empty() || in_.flag()))
+            const bool is_stuck =
+                std::all_of(flights_.begin(), flights_.end(),
+                            [](const task& each) { return each.now == state::held_back; });
+            require(!is_stuck || may_begin(), "of the pages that are held back one is decided on");
+            if (may_begin() && (is_stuck || in_.flag()))
                 begin();
             else
                 go_on(in_.below(flights_.size()));
@@ -155,7 +159,7 @@ public:
     const std::vector<nlohmann::json>& got() const noexcept { return got_; }
 
 private:
-    enum class state { waiting, sent, came };
+    enum class state { waiting, held_back, none, sent, came };
 
     struct task {
         std::uint64_t index;
@@ -197,13 +201,27 @@ private:
 
     void call_off_waits()
     {
+        for (std::size_t i = flights_.size(); i-- > 0;)
+            if (flights_[i].now == state::waiting && !flights_[i].received)
+                ask_about(i);
         for (std::size_t i = 0; i < flights_.size();) {
-            task& each = flights_[i];
-            if (each.now != state::waiting || each.received || pager_.wanted(each.where))
+            if (flights_[i].now == state::held_back)
+                ask_about(i);
+            if (i < flights_.size() && flights_[i].now != state::none)
                 ++i;
             else
                 go_for_rest(i);
         }
+    }
+
+    /// Whether a page is of use now.
+    void ask_about(std::size_t which)
+    {
+        task& each = flights_[which];
+        if (pager_.wanted(each.where))
+            each.now = state::waiting;
+        else
+            each.now = pager_.is_held_back(each.where) ? state::held_back : state::none;
     }
 
     /// Whether a worker is free; pages that wait for those before them take up some.
@@ -215,16 +233,17 @@ private:
 
     void begin()
     {
-        task next = std::move(queue_.front());
+        flights_.push_back(std::move(queue_.front()));
         queue_.pop_front();
-        if (pager_.wanted(next.where))
-            flights_.push_back(std::move(next));
-        else
-            hand_over(std::move(next));
+        ask_about(flights_.size() - 1);
+        if (flights_.back().now == state::none)
+            go_for_rest(flights_.size() - 1);
     }
 
     void go_on(std::size_t which)
     {
+        while (flights_[which].now == state::held_back)
+            which = (which + 1) % flights_.size();
         task& chosen = flights_[which];
         if (chosen.now == state::came)
             go_for_rest(which);

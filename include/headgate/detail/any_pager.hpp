@@ -45,6 +45,7 @@ public:
     /// Null if nothing is missing.
     virtual position rest(const position& where) = 0;
     virtual bool wanted(const position& where) = 0;
+    virtual bool is_held_back(const position& where) const = 0;
     virtual bool is_beyond(const position& where) const = 0;
     virtual bool refused(const position& where, const http::response& response) = 0;
 
@@ -99,6 +100,13 @@ public:
         if constexpr (requires { pager_.wanted(of(where)); })
             return pager_.wanted(of(where));
         return true;
+    }
+
+    bool is_held_back(const position& where) const override
+    {
+        if constexpr (requires { pager_.is_held_back(of(where)); })
+            return pager_.is_held_back(of(where));
+        return false;
     }
 
     bool is_beyond(const position& where) const override

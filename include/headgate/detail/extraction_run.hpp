@@ -86,6 +86,8 @@ class extraction_run final : public extraction,
 
     using plan_type = page_plan<pending_page>;
     using task = typename plan_type::task;
+    using wait_kind = typename page_waits<task>::kind;
+    using wait_end = typename page_wait<task>::how;
 
 public:
     extraction_run(Client client, Limiter limiter, std::unique_ptr<any_pager> pager,
@@ -148,8 +150,8 @@ private:
     void plan()
     {
         std::lock_guard lock{mutex_};
-        waits_.call_off_unless(
-            [this](const task& what) { return plan_.pager().wanted(what.where); });
+        waits_.review([this](const task& what) { return plan_.pager().wanted(what.where); },
+                      [this](const task& what) { return plan_.pager().is_held_back(what.where); });
         const auto push = [this](task&& next) { return tasks_.try_push(std::move(next)); };
         if (const std::optional<paging::page_end> end = plan_.advance(push)) {
             note_locked(end->code(), printable(end->reason()));
@@ -185,7 +187,10 @@ private:
             plan();
             pending_page page{name_of(*next)};
             page.place = std::move(place);
-            page.called_off = !is_wanted(*next);
+            use found = use_of(*next);
+            if (found == use::held_back)
+                found = co_await until_decided(*next, *wait);
+            page.called_off = found == use::none;
             for (bool more = !page.called_off; more; more = goes_on(*next, page)) {
                 effort so_far;
                 for (;;) {
@@ -201,11 +206,35 @@ private:
         }
     }
 
-    /// Whether a page is still of use, now that there is a place for it.
-    bool is_wanted(const task& what)
+    /// Of what use a page is, as far as the list is known by now.
+    enum class use { none, held_back, wanted };
+
+    use use_of(const task& what)
     {
         std::lock_guard lock{mutex_};
-        return plan_.pager().wanted(what.where);
+        if (plan_.pager().wanted(what.where))
+            return use::wanted;
+        return plan_.pager().is_held_back(what.where) ? use::held_back : use::none;
+    }
+
+    /// Waits while a page is held back.
+    asio::awaitable<use> until_decided(const task& what, page_wait<task>& wait)
+    {
+        auto state = co_await asio::this_coro::cancellation_state;
+        for (;;) {
+            typename page_waits<task>::waiting here{waits_, wait, what, wait_kind::held_back,
+                                                    state};
+            const use found = use_of(what);
+            if (found != use::held_back)
+                co_return found;
+            timer never{limiter_.get_executor()};
+            never.expires_at(clock::time_point::max());
+            auto operation = never.async_wait(
+                asio::bind_cancellation_slot(wait.slot(), as_tuple(asio::use_awaitable)));
+            auto [failed] = co_await std::move(operation);
+            if (here.end() == wait_end::by_itself && failed)
+                throw std::system_error{failed};
+        }
     }
 
     /// Whether a page came short, and is to be asked for the rest.
@@ -325,15 +354,29 @@ private:
                                                    const pending_page& page)
     {
         auto state = co_await asio::this_coro::cancellation_state;
-        typename page_waits<task>::waiting here{waits_, wait, what, !page.received, state};
-        auto operation = limiter_.async_acquire_permit(
-            1, asio::bind_cancellation_slot(wait.slot(), as_tuple(asio::use_awaitable)));
-        auto [failed, granted] = co_await std::move(operation);
-        if (here.end())
-            co_return std::nullopt;
-        if (failed)
-            stop(outcome_code::cancelled, "limiter: " + failed.message());
-        co_return std::move(granted);
+        for (;;) {
+            typename page_waits<task>::waiting here{waits_, wait, what, kind_of(page), state};
+            auto operation = limiter_.async_acquire_permit(
+                1, asio::bind_cancellation_slot(wait.slot(), as_tuple(asio::use_awaitable)));
+            auto [failed, granted] = co_await std::move(operation);
+            const wait_end how = here.end();
+            if (how == wait_end::by_itself) {
+                if (failed)
+                    stop(outcome_code::cancelled, "limiter: " + failed.message());
+                co_return std::move(granted);
+            }
+            granted = {};
+            use found = use::none;
+            if (how == wait_end::put_off)
+                found = co_await until_decided(what, wait);
+            if (found == use::none)
+                co_return std::nullopt;
+        }
+    }
+
+    static wait_kind kind_of(const pending_page& page)
+    {
+        return page.received ? wait_kind::fixed : wait_kind::loose;
     }
 
     /// Waits before the next try; true if the page has turned out to be of no use meanwhile.
@@ -341,15 +384,18 @@ private:
                                    const pending_page& page)
     {
         auto state = co_await asio::this_coro::cancellation_state;
-        typename page_waits<task>::waiting here{waits_, wait, what, !page.received, state};
+        typename page_waits<task>::waiting here{waits_, wait, what, kind_of(page), state};
         timer pause{limiter_.get_executor(), backoff(so_far.tries)};
         auto operation = pause.async_wait(
             asio::bind_cancellation_slot(wait.slot(), as_tuple(asio::use_awaitable)));
         auto [failed] = co_await std::move(operation);
-        const bool called_off = here.end();
-        if (!called_off && failed)
+        const wait_end how = here.end();
+        if (how == wait_end::by_itself && failed)
             throw std::system_error{failed};
-        co_return called_off;
+        use found = how == wait_end::called_off ? use::none : use::wanted;
+        if (how == wait_end::put_off)
+            found = co_await until_decided(what, wait);
+        co_return found == use::none;
     }
 
     /// Does what an answer says of the limit: others wait, or the limits change. True if it says

@@ -168,10 +168,11 @@ public:
     }
 
     /// Whether a span behind a mark is to wait, because what is asked for will tell whether it is
-    /// the end. So no more is asked for behind the end than may be.
+    /// the end. So no more is asked for behind the end than may be. With nothing else in flight
+    /// there is nothing to wait for.
     bool must_wait(std::uint64_t begin) const
     {
-        if (first_mark() >= begin)
+        if (first_mark() >= begin || in_flight_.size() == in_flight_.count(begin))
             return false;
         if (again_.count(first_mark()) > 0)
             return true;
@@ -183,7 +184,7 @@ public:
 
     /// How many spans may be given out at once while the end is not known: one less than may go
     /// behind it, which is left for the first mark, unless that is much of them. In order, where
-    /// all that were given out are asked for, no more than may go there.
+    /// all that were given out keep a place, no more than may go there.
     std::size_t most_at_once() const noexcept
     {
         if (total_ || !rules_.asks_again)

@@ -30,8 +30,8 @@ public:
         std::uint64_t count; ///< 0: as many as the server gives
     };
 
-    /// By which rules the end is found. In order a span that was passed over cannot be asked for
-    /// later: what was given out is asked for.
+    /// By which rules the end is found. In order a span that was given out keeps its place; see
+    /// `is_held_back`.
     list_end::rules& rules() noexcept { return ending_.by_rules(); }
 
     /// What was found so far.
@@ -55,33 +55,40 @@ public:
         obey(ending_.review());
         if (!skipped_.empty() && skipped_.begin()->first < limit()) {
             const auto [begin, count] = *skipped_.begin();
-            if (must_wait(begin))
+            if (ending_.must_wait(begin))
                 return std::nullopt;
             skipped_.erase(skipped_.begin());
             return give_out({begin, count});
         }
-        if (limit() != none || !more() || must_wait(planned_) ||
+        if (limit() != none || !more() || ending_.must_wait(planned_) ||
             out_.size() >= ending_.most_at_once())
             return std::nullopt;
         return give(planned_ == 0 ? first_step() : step_);
     }
 
-    /// Whether a span that was given out is still of use. If not, it may be given out again later,
-    /// but not in order.
+    /// Whether a span that was given out is of use now. If not, it may be given out again later,
+    /// or in order it may be held back.
     bool wanted(const span& which)
     {
-        const bool in_order = ending_.by_rules().in_order;
-        if (which.begin < limit() && (in_order || !must_wait(which.begin))) {
+        if (which.begin < limit() && !ending_.must_wait(which.begin)) {
             ending_.sent(which.begin);
             return true;
         }
         obey(ending_.done(which.begin));
-        if (in_order)
+        if (is_held_back(which))
+            return false;
+        if (ending_.by_rules().in_order)
             passed_from_ = std::min(passed_from_, which.begin);
         else
             skipped_.emplace(which.begin, which.count);
         take_back(which.begin);
         return false;
+    }
+
+    /// Whether a span that is not wanted now may be later, in the same place.
+    bool is_held_back(const span& which) const
+    {
+        return ending_.by_rules().in_order && which.begin < limit();
     }
 
     /// What came of a span, or of the rest of one: `got` units. Returns false if it is a copy of
@@ -209,8 +216,6 @@ private:
     span give_out(const span& which)
     {
         out_.insert(which.begin);
-        if (ending_.by_rules().in_order)
-            ending_.sent(which.begin); // it will be asked for
         return which;
     }
 
@@ -220,12 +225,6 @@ private:
             out_.erase(found);
         if (auto again = later_.extract(begin); !again.empty())
             skipped_.insert(std::move(again));
-    }
-
-    /// With nothing else out there is nothing to wait for.
-    bool must_wait(std::uint64_t begin) const
-    {
-        return out_.size() > out_.count(begin) && ending_.must_wait(begin);
     }
 
     /// From where on nothing is to be asked for.

@@ -160,6 +160,11 @@ public:
         return where.reading() == reading() && plan_.wanted(span(where));
     }
 
+    bool is_held_back(const position& where) const
+    {
+        return where.reading() == reading() && plan_.is_held_back(span(where));
+    }
+
     http::request request(const position& where) const
     {
         http::request result{guard_.list()};

@@ -1,10 +1,10 @@
 #ifndef HEADGATE_PAGING_PAGER_HPP
 #define HEADGATE_PAGING_PAGER_HPP
 
+#include <headgate/detail/json_digest.hpp>
 #include <headgate/http/request.hpp>
 #include <headgate/http/response.hpp>
 #include <headgate/http/url.hpp>
-#include <headgate/detail/json_digest.hpp>
 #include <headgate/outcome.hpp>
 #include <headgate/record.hpp>
 
@@ -145,6 +145,8 @@ private:
 ///   asked for and delivered with it;
 /// - `wanted(position)`: false if, since `next` gave it, the page has turned out to lie behind the
 ///   end; it is not asked for then, and the pager must not wait for it;
+/// - `is_held_back(position)`: whether a page that is not wanted now may be later; it keeps its
+///   place then, and `wanted` is asked again whenever something has come;
 /// - `is_beyond(position)`: whether the page lies behind the end, as far as it is known now;
 /// - `refused(position, response)`, called for every answer before it is parsed, whatever its
 /// status:
@@ -157,7 +159,7 @@ private:
 ///   changed and is to be read again from where `next` goes on;
 /// - `may_overrun(requests, in_order)`, called first: how many requests may be in flight, and so go
 ///   to what lies behind the end, and whether pages are delivered in order, so that one that was
-///   not wanted cannot be given again;
+///   not wanted, and is not held back, cannot be given again;
 /// - `reached()`: the end that is proved so far, where the caller's cap allows no more pages;
 /// - `is_ordered()`: whether pages are to be delivered in order even if the caller does not ask for
 ///   it;

@@ -87,6 +87,13 @@ public:
         return true;
     }
 
+    bool is_held_back(const position& where) const
+    {
+        if constexpr (requires(const Pager& p) { p.is_held_back(where.where()); })
+            return of(where).is_held_back(where.where());
+        return false;
+    }
+
     std::optional<position> rest(const position& where)
     {
         if constexpr (requires(Pager & p) { p.rest(where.where()); })

@@ -3,6 +3,7 @@
 #include "support/catch.hpp"
 #include "support/paged.hpp"
 
+#include <algorithm>
 #include <map>
 #include <string>
 #include <vector>
@@ -358,6 +359,43 @@ TEST_CASE("a cursor that has expired is told, or the list read on from the last 
                                                 : http::response{400};
                                  }};
     CHECK_THROWS(never.run()); // the restart itself is refused: a page that cannot be had
+}
+
+TEST_CASE("restarts that bring nothing new end where the cursors expire at once")
+{
+    cursor pager{cursor{list()}.restart_from("/id", "since")};
+    support::paged<cursor> reader{
+        pager, [](const http::request& asked) {
+            if (!support::parameter(asked, "cursor").empty())
+                return http::response{410};
+            const std::string since = support::parameter(asked, "since");
+            const int first = since.empty() ? 1 : std::stoi(since);
+            nlohmann::json body{{"results", nlohmann::json::array()}, {"next", since + "a"}};
+            for (int id = first; id < std::min(first + 10, 26); ++id)
+                body["results"].push_back({{"id", id}});
+            return http::response{200, {}, body.dump()};
+        }};
+    const auto end = reader.run();
+    CHECK(end->code() == outcome_code::cursor_expired);
+    CHECK(end->reason() == "the server refuses the cursor of page 5 with status 410, and no new "
+                           "records have come to restart from; 25 records received");
+    CHECK(reader.got.size() == 25);
+    CHECK(reader.requests == 8);
+}
+
+TEST_CASE("there is no restart without a record, or from one with an empty key")
+{
+    const std::string key = GENERATE("null", "false", R"("")");
+    job read{{{"", R"({"results":[{"id":1},{"id":)" + key + R"(}],"next":"a"})"}},
+             cursor{list()}.restart_from("/id", "since")};
+    CHECK(read.end->code() == outcome_code::cursor_expired);
+    CHECK(read.end->reason().find("the last record has an empty /id to restart from") !=
+          std::string::npos);
+    CHECK(read.reader.got.size() == 2);
+    CHECK(read.reader.requests == 2);
+    job empty{{{"", R"({"results":[],"next":"a"})"}}, cursor{list()}.restart_from("/id", "since")};
+    CHECK(empty.end->code() == outcome_code::cursor_expired);
+    CHECK(empty.reader.requests == 2);
 }
 
 TEST_CASE("cursor: the parameters")

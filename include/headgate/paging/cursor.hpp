@@ -15,7 +15,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -105,7 +104,8 @@ public:
 
     /// When a cursor has expired, asks for the list anew from the last record on: `key`, a JSON
     /// Pointer into a record, is what goes out as `param`. Records that come again are dropped.
-    /// Another restart is made only if pages have come since.
+    /// Another restart is made only if new records have come since, and none where the last record
+    /// has nothing there to restart from: a null, false or an empty string.
     /// @throws std::invalid_argument if it is not a JSON Pointer.
     cursor& restart_from(const std::string& key, const std::string& param)
     {
@@ -138,13 +138,15 @@ public:
         const bool unknown = status == 400 || status == 404 || status == 410 || status == 422;
         if (where.name().empty() || !(unknown || (expired_if_ && expired_if_(response))))
             return false;
-        if (!key_ || pages_since_restart_ == 0)
+        // A restart that brings nothing new leads to the next one, for ever; one without a key
+        // asks for the list from its front.
+        if (key_ && is_new_since_restart_ && !since_.empty())
+            restart_at({}, where.number());
+        else
             finish(outcome_code::cursor_expired, "the server refuses the cursor of " +
                                                      describe(where) + " with status " +
-                                                     std::to_string(status));
-        else
-            restart_at({}, where.number());
-        pages_since_restart_ = 0;
+                                                     std::to_string(status) + why_no_restart());
+        is_new_since_restart_ = false;
         return true;
     }
 
@@ -159,7 +161,7 @@ public:
             for (const record each : content.list())
                 last_page_.add(each);
         }
-        ++pages_since_restart_;
+        is_new_since_restart_ = is_new_since_restart_ || mine.count() > 0;
         const std::optional<bool> more = says_more(content.document());
         if (more == false)
             return go_on(where, content, {}, "the server says that there is no more", mine);
@@ -198,6 +200,15 @@ private:
         return {std::string{first == all.end() ? std::string_view{} : *first}, !all.empty()};
     }
 
+    std::string why_no_restart() const
+    {
+        if (!key_)
+            return {};
+        if (!is_new_since_restart_)
+            return ", and no new records have come to restart from";
+        return ", and the last record has an empty " + key_->to_string() + " to restart from";
+    }
+
     /// Whether the page was asked for by the last record instead of by a cursor.
     static bool is_restarted(const position& where) noexcept
     {
@@ -214,7 +225,7 @@ private:
     detail::known_records last_page_; // its records, if they may come again
     std::string since_;
     detail::parameter since_param_{"since"};
-    std::uint64_t pages_since_restart_ = 0;
+    bool is_new_since_restart_ = false; // any record that came
     std::function<bool(const http::response&)> expired_if_;
 };
 

@@ -2,6 +2,7 @@
 
 #include "support/catch.hpp"
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -87,4 +88,22 @@ TEST_CASE("what is malformed is told, and the rest is read")
     }
     const http::response two{200, {{"Link", "x"}, {"Other", "y"}, {"LINK", "<a>, z"}}};
     CHECK(http::malformed_links(two) == texts{"x", "z"});
+}
+
+TEST_CASE("a field of any length is read in linear time")
+{
+    constexpr std::size_t count = 300'000;
+    const auto repeated = [](std::string text, const std::string& part) {
+        for (std::size_t i = 0; i < count; ++i)
+            text += part;
+        return text;
+    };
+    const http::response no_links{200, {{"Link", repeated("", "a,")}}};
+    CHECK_FALSE(http::find_link(no_links, "next"));
+    CHECK(http::malformed_links(no_links).size() == count);
+    CHECK(next_of(repeated("<x>", ";a=b") + ";rel=next") == "x");
+    CHECK(next_of(repeated("<x>;rel=next", ";a='b")) == "x");
+    CHECK(next_of(repeated("<x>;rel=next", ";rel='b")) == "x");
+    CHECK(next_of(repeated("", "<x,") + "<y>;rel=next") == "y");
+    CHECK(next_of(repeated("<", "x,") + "<y>;rel=next") == "y");
 }

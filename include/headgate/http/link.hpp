@@ -115,8 +115,11 @@ private:
     /// What stands between brackets, if that is what comes next.
     std::optional<std::string_view> bracketed()
     {
+        // A look ahead from every comma would take quadratic time.
+        if (rest_.front() != '<')
+            return std::nullopt;
         const auto end = rest_.find_first_of("<>", 1);
-        if (rest_.front() != '<' || end == rest_.npos || rest_[end] == '<')
+        if (end == rest_.npos || rest_[end] == '<')
             return std::nullopt;
         const std::string_view result = rest_.substr(1, end - 1);
         rest_.remove_prefix(end + 1);
@@ -183,11 +186,12 @@ private:
         if (!rest_.empty() && rest_.front() == '"')
             return check(name, quoted());
         // No relation begins with an apostrophe, but some servers take it for a quotation mark.
-        const auto end = rest_.find('\'', 1);
-        if (!rest_.empty() && rest_.front() == '\'' && end != rest_.npos && is_relation(name)) {
-            std::string result{rest_.substr(1, end - 1)};
-            rest_.remove_prefix(end + 1);
-            return check(name, std::move(result));
+        if (!rest_.empty() && rest_.front() == '\'' && is_relation(name)) {
+            if (const auto end = rest_.find('\'', 1); end != rest_.npos) {
+                std::string result{rest_.substr(1, end - 1)};
+                rest_.remove_prefix(end + 1);
+                return check(name, std::move(result));
+            }
         }
         return check(name, std::string{token()});
     }

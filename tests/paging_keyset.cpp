@@ -4,6 +4,7 @@
 #include "support/paged.hpp"
 
 #include <algorithm>
+#include <cstddef>
 #include <string>
 #include <utility>
 #include <vector>
@@ -230,4 +231,49 @@ TEST_CASE("keyset: a record without its key is an error")
         }};
     CHECK_THROWS_WITH(reader.run(), "the last record has no /id");
     CHECK_THROWS_AS(keyset(http::request{"http://h/"}, "id", "after"), std::invalid_argument);
+}
+
+TEST_CASE("keyset: records that only share a hash are read once, and none is dropped")
+{
+    // Members of the same name are both hashed, but only the last one counts.
+    constexpr std::size_t count = 10'000;
+    const auto page = [](const std::string& one) {
+        std::string body = R"({"results":[)" + one;
+        for (std::size_t i = 1; i < count; ++i)
+            body += ',' + one;
+        return http::response{200, {}, body + "]}"};
+    };
+    keyset pager{http::request{"http://h/list"}, "/id", "since"};
+    support::paged<keyset> reader{pager, [&](const http::request& asked) {
+                                      return page(support::parameter(asked, "since").empty()
+                                                      ? R"({"id":1,"a":1,"a":2})"
+                                                      : R"({"id":1,"a":2,"a":1})");
+                                  }};
+    CHECK(reader.run()->code() == outcome_code::loop);
+    CHECK(reader.got.size() == 2 * count);
+}
+
+TEST_CASE("keyset: a boundary record that is written otherwise is known")
+{
+    const std::string again = GENERATE(R"({"id":2,"a":[1,{"b":2.50,"c":"d"}]})",
+                                       R"({"a" : [1, {"c":"d", "b":2.50}], "id": 2})",
+                                       R"({"id":2,"a":[1,{"b":2.50,"c":"\u0064"}]})");
+    const std::string first = R"({"id":2,"a":[1,{"b":2.50,"c":"d"}]})";
+    const std::string other = R"({"id":2,"a":[1,{"b":2.51,"c":"d"}]})";
+    keyset pager{http::request{"http://h/list"}, "/id", "since"};
+    support::paged<keyset> reader{
+        pager, [&](const http::request& asked) {
+            const std::string since = support::parameter(asked, "since");
+            if (since == "3")
+                return http::response{200, {}, R"({"results":[{"id":3}]})"};
+            return http::response{200,
+                                  {},
+                                  R"({"results":[)" +
+                                      (since.empty() ? R"({"id":1},)" + first
+                                                     : again + ',' + other + R"(,{"id":3})") +
+                                      "]}"};
+        }};
+    CHECK(reader.run()->code() == outcome_code::complete);
+    REQUIRE(reader.got.size() == 4);
+    CHECK(reader.got[2] == nlohmann::json::parse(other));
 }

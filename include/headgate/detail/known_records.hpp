@@ -5,43 +5,64 @@
 
 #include <nlohmann/json.hpp>
 
-#include <algorithm>
 #include <cstddef>
+#include <functional>
+#include <map>
+#include <set>
 #include <string>
-#include <unordered_map>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 namespace headgate::detail {
 
 /// Records that may come again, whole: two that only share a key, or a hash, are not the same.
+///
+/// Most records are never looked for, so that one is parsed only when another with its hash comes,
+/// and then once: a server can make as many with the same hash as it likes.
 class known_records {
 public:
-    void clear() { texts_.clear(); }
-    void add(const record& one) { texts_.emplace(one.digest(), one.text()); }
+    void clear() { groups_.clear(); }
+    void add(const record& one) { groups_[one.digest()].unread.emplace_back(one.text()); }
 
     /// Which of these are known.
-    std::vector<std::size_t> find(const record_range& list) const
+    std::vector<std::size_t> find(const record_range& list)
     {
         std::vector<std::size_t> result;
-        for (std::size_t i = 0; i < list.size() && !texts_.empty(); ++i)
+        for (std::size_t i = 0; i < list.size() && !groups_.empty(); ++i)
             if (is_known(list[i]))
                 result.push_back(i);
         return result;
     }
 
 private:
-    bool is_known(const record& one) const
+    /// Records with the same hash: as they came, or read and written in one way.
+    struct group {
+        std::vector<std::string> unread;
+        std::set<std::string, std::less<>> read;
+    };
+
+    bool is_known(const record& one)
     {
-        const auto [begin, end] = texts_.equal_range(one.digest());
-        if (begin == end)
+        const auto found = groups_.find(one.digest());
+        if (found == groups_.end())
             return false;
-        const nlohmann::json whole = one.json();
-        return std::any_of(begin, end, [&](const auto& each) {
-            return nlohmann::json::parse(each.second) == whole;
-        });
+        group& those = found->second;
+        // A server most often writes a record as it did before.
+        if (!those.unread.empty() && those.unread.front() == one.text())
+            return true;
+        for (const std::string& each : std::exchange(those.unread, {}))
+            those.read.insert(written_alike(each));
+        return those.read.count(written_alike(one.text())) > 0;
     }
 
-    std::unordered_multimap<std::size_t, std::string> texts_;
+    /// The same for records that differ only in white space or the order of their members.
+    static std::string written_alike(std::string_view text)
+    {
+        return nlohmann::json::parse(text.begin(), text.end()).dump();
+    }
+
+    std::map<std::size_t, group> groups_; // by hash
 };
 
 } // namespace headgate::detail

@@ -1,11 +1,14 @@
+#include <headgate/detail/page_tail.hpp>
 #include <headgate/paging/offset.hpp>
 
 #include "support/catch.hpp"
 #include "support/paged.hpp"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <numeric>
 #include <optional>
 #include <random>
 #include <set>
@@ -518,4 +521,51 @@ TEST_CASE("a record that comes again is no page that does")
     CAPTURE(again, tells_total, end->reason());
     CHECK(list.reader.got.size() == 41);
     CHECK(end->code() == outcome_code::complete);
+}
+
+TEST_CASE("the longest overlap is found")
+{
+    std::mt19937_64 random{1};
+    for (int round = 0; round < 2000; ++round) {
+        const auto some = [&] {
+            std::vector<std::size_t> result(random() % 12);
+            for (auto& each : result)
+                each = random() % 2;
+            return result;
+        };
+        const auto all = some(), next = some();
+        const std::size_t most = random() % 12;
+        std::size_t expected = std::min({all.size(), next.size(), most});
+        while (!std::equal(all.end() - static_cast<std::ptrdiff_t>(expected), all.end(),
+                           next.begin(), next.begin() + static_cast<std::ptrdiff_t>(expected)))
+            --expected;
+        CHECK(headgate::detail::overlap(all, next, most) == expected);
+    }
+}
+
+TEST_CASE("what a page has of others is found in pages of any length")
+{
+    constexpr std::size_t count = 500'000;
+    std::vector<std::size_t> first(count);
+    std::iota(first.begin(), first.end(), std::size_t{1});
+    const std::vector<std::size_t> turned{first.rbegin(), first.rend()};
+    std::vector<std::size_t> second(count);
+    std::iota(second.begin(), second.end(), count + 1);
+    headgate::detail::page_tail tail;
+    tail.add(0, first, 0, count);
+    CHECK(tail.has_all_before(count, turned));
+    CHECK_FALSE(tail.has_all_before(0, turned));
+    tail.add(count, second, 0, count);
+    CHECK_FALSE(tail.is_repeated());
+    CHECK_FALSE(tail.has_all_before(2 * count, {1, 2 * count, 2 * count + 1}));
+    CHECK(tail.has_all_before(2 * count, {1, 2 * count}));
+    second.back() = 1;
+    tail.add(count, second, 0, count);
+    CHECK(tail.is_repeated());
+
+    std::vector<std::size_t> same(count, 1);
+    std::vector<std::size_t> other{same};
+    other.back() = 2;
+    CHECK(headgate::detail::overlap(other, same, count) == 0);
+    CHECK(headgate::detail::overlap(same, other, count) == count - 1);
 }

@@ -259,11 +259,8 @@ private:
             shared > 1 &&
             std::equal(digests_.begin(), digests_.begin() + static_cast<std::ptrdiff_t>(shared),
                        first_.begin());
-        const auto is_before = [&](std::size_t each) {
-            return tail_.find(each).value_or(which.begin) < which.begin;
-        };
-        if ((!is_first && (digests_.size() < tail_.longest() ||
-                           !std::all_of(digests_.begin(), digests_.end(), is_before))) ||
+        if ((!is_first &&
+             (digests_.size() < tail_.longest() || !tail_.has_all_before(which.begin, digests_))) ||
             !content.tells_records_apart())
             return std::nullopt;
         return is_first ? 0 : tail_.find(digests_.back());

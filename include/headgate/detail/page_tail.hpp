@@ -14,14 +14,25 @@
 
 namespace headgate::detail {
 
-/// How many of the first `most` records are the last of others, as their digests say.
+/// How many of the first `most` records are the last of others, as their digests say. In linear
+/// time (Knuth, Morris and Pratt), also where the same few records come again and again.
 inline std::size_t overlap(const std::vector<std::size_t>& all,
                            const std::vector<std::size_t>& next, std::size_t most)
 {
-    for (std::size_t count = std::min({all.size(), next.size(), most}); count > 0; --count)
-        if (std::equal(all.end() - static_cast<std::ptrdiff_t>(count), all.end(), next.begin()))
-            return count;
-    return 0;
+    const std::size_t longest = std::min({all.size(), next.size(), most});
+    // For each beginning of `next`, how much of it, short of all, is also its end.
+    std::vector<std::size_t> borders(longest);
+    const auto grow = [&](std::size_t matched, std::size_t digest) {
+        while (matched > 0 && next[matched] != digest)
+            matched = borders[matched - 1];
+        return matched + (next[matched] == digest ? 1 : 0);
+    };
+    for (std::size_t i = 1; i < longest; ++i)
+        borders[i] = grow(borders[i - 1], next[i]);
+    std::size_t result = 0;
+    for (std::size_t i = all.size() - longest; i < all.size(); ++i)
+        result = grow(result, all[i]);
+    return result;
 }
 
 /// Adds the digests of records to others.
@@ -60,15 +71,31 @@ public:
         return std::nullopt;
     }
 
+    /// Whether all of these records are in pages that begin before that. Only a page whose first
+    /// record is there, as that of hardly any is, is worth the time to sort.
+    bool has_all_before(std::uint64_t begin, const std::vector<std::size_t>& records) const
+    {
+        if (records.empty() || find(records.front()).value_or(begin) >= begin)
+            return false;
+        std::vector<std::size_t> known;
+        for (auto page = pages_.begin(); page != pages_.lower_bound(begin); ++page)
+            known.insert(known.end(), page->second.begin(), page->second.end());
+        std::sort(known.begin(), known.end());
+        return std::all_of(records.begin(), records.end(), [&](std::size_t each) {
+            return std::binary_search(known.begin(), known.end(), each);
+        });
+    }
+
     /// Whether the last page has records that were in those before it.
     bool is_repeated() const
     {
         if (pages_.empty() || !tell_apart())
             return false;
-        const auto& last = pages_.rbegin()->second;
+        const std::vector<std::size_t> last = sorted(pages_.rbegin()->second);
         return std::any_of(pages_.begin(), std::prev(pages_.end()), [&](const auto& page) {
-            return std::find_first_of(page.second.begin(), page.second.end(), last.begin(),
-                                      last.end()) != page.second.end();
+            return std::any_of(page.second.begin(), page.second.end(), [&](std::size_t each) {
+                return std::binary_search(last.begin(), last.end(), each);
+            });
         });
     }
 
@@ -87,12 +114,17 @@ public:
 private:
     static constexpr std::size_t kept = 3;
 
+    static std::vector<std::size_t> sorted(std::vector<std::size_t> records)
+    {
+        std::sort(records.begin(), records.end());
+        return records;
+    }
+
     /// Whether none of these pages has a record twice.
     bool tell_apart() const
     {
         return std::all_of(pages_.begin(), pages_.end(), [](const auto& page) {
-            std::vector<std::size_t> records = page.second;
-            std::sort(records.begin(), records.end());
+            const std::vector<std::size_t> records = sorted(page.second);
             return std::adjacent_find(records.begin(), records.end()) == records.end();
         });
     }

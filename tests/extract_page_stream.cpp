@@ -309,7 +309,10 @@ TEST_CASE("cancelling ends promptly and keeps what has come")
 TEST_CASE("dropping the stream, the limiter or the client ends the run")
 {
     auto job = std::make_unique<run>(numbers(1000), headgate::limit::paced(1, 1h));
-    auto stream = std::make_unique<headgate::page_stream>(job->start());
+    headgate::extract_options options;
+    if (GENERATE(false, true))
+        options.stall_after(1h);
+    auto stream = std::make_unique<headgate::page_stream>(job->start(options));
     while (stream->statistics().pages < 1)
         job->context.run_one();
     SECTION("stream")

@@ -114,11 +114,11 @@ public:
             limiter_.set_limits(*limits);
         auto self = this->shared_from_this();
         if (const auto longest = options_.stall_after()) {
-            stall_watch_ = std::make_shared<stall_watch_type>(limiter_.get_executor(), *longest,
-                                                              [weak = this->weak_from_this()] {
-                                                                  if (const auto run = weak.lock())
-                                                                      run->stalled();
-                                                              });
+            stall_watch_ = stall_watch_type::create(limiter_.get_executor(), *longest,
+                                                    [weak = this->weak_from_this()] {
+                                                        if (const auto run = weak.lock())
+                                                            run->stalled();
+                                                    });
             stall_watch_->start();
         }
         auto work = [self](worker_pool::worker me) { return self->fetch_pages(me); };

@@ -2,6 +2,7 @@
 #define HEADGATE_DETAIL_STALL_WATCH_HPP
 
 #include <headgate/detail/clock_timer.hpp>
+#include <headgate/detail/shutdown_service.hpp>
 
 #include <asio/any_io_executor.hpp>
 #include <asio/bind_executor.hpp>
@@ -14,6 +15,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -22,7 +24,7 @@ namespace headgate::detail {
 /// Notices that something is tried for too long without success. While nothing is tried, because
 /// there is nothing to do or nobody to do it for, no time counts. Safe to share between threads.
 template <class Clock, class Executor>
-class stall_watch : public std::enable_shared_from_this<stall_watch<Clock, Executor>> {
+class stall_watch final : public shutdown_target {
     using time_point = typename Clock::time_point;
 
 public:
@@ -48,27 +50,35 @@ public:
     };
 
     /// @param stalled is called once, on `executor`
+    static std::shared_ptr<stall_watch> create(const Executor& executor,
+                                               std::chrono::nanoseconds longest,
+                                               std::function<void()> stalled)
+    {
+        auto watch = std::make_shared<stall_watch>(executor, longest, std::move(stalled));
+        watch->join(executor);
+        return watch;
+    }
+
     stall_watch(const Executor& executor, std::chrono::nanoseconds longest,
                 std::function<void()> stalled)
         : longest_{std::chrono::ceil<typename Clock::duration>(longest)},
           stalled_{std::move(stalled)},
           strand_{asio::make_strand(executor)},
-          timer_{executor}
+          timer_{std::in_place, executor}
     {
     }
 
     void start()
     {
-        asio::post(strand_, [self = this->shared_from_this()] { self->look(); });
+        asio::post(strand_, [self = me()] { self->look(); });
     }
 
     void stop()
     {
-        {
-            std::lock_guard lock{mutex_};
-            stopped_ = true;
-        }
-        asio::post(strand_, [self = this->shared_from_this()] { self->timer_.cancel(); });
+        std::lock_guard lock{mutex_};
+        stopped_ = true;
+        if (timer_)
+            asio::post(strand_, [self = me()] { self->timer_->cancel(); });
     }
 
     /// All is well until `until` at least.
@@ -78,7 +88,22 @@ public:
         since_ = std::max(since_, until);
     }
 
+    /// The owner of the watch may live on without the context; what the context has to do with does
+    /// not.
+    void on_context_shutdown() noexcept override
+    {
+        std::lock_guard lock{mutex_};
+        stopped_ = true;
+        timer_.reset();
+        strand_ = {};
+    }
+
 private:
+    std::shared_ptr<stall_watch> me()
+    {
+        return std::static_pointer_cast<stall_watch>(this->shared_from_this());
+    }
+
     void look()
     {
         const time_point now = Clock::now();
@@ -91,18 +116,17 @@ private:
         }
         if (next <= now)
             return stalled_();
-        timer_.expires_at(next);
-        timer_.async_wait(asio::bind_executor(
-            strand_, [self = this->shared_from_this()](std::error_code cancelled) {
-                if (!cancelled)
-                    self->look();
-            }));
+        timer_->expires_at(next);
+        timer_->async_wait(asio::bind_executor(strand_, [self = me()](std::error_code cancelled) {
+            if (!cancelled)
+                self->look();
+        }));
     }
 
     const typename Clock::duration longest_;
     const std::function<void()> stalled_;
-    const asio::any_io_executor strand_;
-    clock_timer<Clock, Executor> timer_; // used on the strand
+    asio::any_io_executor strand_;
+    std::optional<clock_timer<Clock, Executor>> timer_; // used on the strand
     std::mutex mutex_;
     std::size_t attempts_ = 0;
     time_point since_{};

@@ -17,6 +17,19 @@ TEST_CASE("a URL is taken apart by libcurl")
     CHECK_FALSE(one.same_origin(url{"https://user:secret@evil.com/"}));
 }
 
+TEST_CASE("a link-local address is another host in another zone")
+{
+    const url one{"http://[fe80::1%25eth0]/a"};
+    CHECK(one.same_origin(url{"http://[FE80::1%25eth0]:80/b"}));
+    CHECK_FALSE(one.same_origin(url{"http://[fe80::1%25eth1]/a"}));
+    CHECK_FALSE(one.same_origin(url{"http://[fe80::1]/a"}));
+    CHECK_FALSE(url{"http://[fe80::1]/a"}.same_origin(one));
+    CHECK(url{one}.str() == one.str());
+    CHECK(one.same_origin(one.resolved("/b")));
+    CHECK(url{one}.set_query("a", "%").str() == "http://[fe80::1%25eth0]/a?a=%25");
+    CHECK(one.without_credentials() == one.str());
+}
+
 TEST_CASE("setting a query parameter leaves the others as they are")
 {
     const auto with = [](const char* before, const char* name, const char* value) {

@@ -47,6 +47,9 @@ public:
     {
         if (!handle_)
             throw std::bad_alloc{};
+        // libcurl 7.88 leaves the zone out of the copy.
+        if (const std::string which = other.zone(); !which.empty())
+            set(CURLUPART_ZONEID, which.c_str());
     }
     url(url&&) noexcept = default;
     url& operator=(url other) noexcept
@@ -67,11 +70,12 @@ public:
         return url{result.str()};
     }
 
-    /// Whether both have the same scheme, host and port, and so the same server.
+    /// Whether both have the same scheme, host and port, and so the same server. A link-local
+    /// address is another host in another zone.
     bool same_origin(const url& other) const
     {
         return scheme() == other.scheme() && curl_strequal(host().c_str(), other.host().c_str()) &&
-               port() == other.port();
+               zone() == other.zone() && port() == other.port();
     }
 
     /// User name and password, as they stand in the URL; empty if there are none.
@@ -192,6 +196,8 @@ private:
         return at == std::string::npos || at < begin ? text
                                                      : text.substr(0, begin) + text.substr(at + 1);
     }
+
+    std::string zone() const { return part(CURLUPART_ZONEID); }
 
     static std::string escape(std::string_view text)
     {

@@ -66,5 +66,13 @@ TEST_CASE("what is malformed or absurd is ignored")
         CHECK_FALSE(hint.exhausted());
     }
     CHECK_FALSE(read({{"X-RateLimit-Reset", "400000000"}}).reset); // in twelve years
+    for (const char* value : {"0/0.5", "0/0", "0.5/0.5"}) {
+        INFO(value);
+        const auto hint = read({{"X-Shopify-Shop-Api-Call-Limit", value},
+                                {"RateLimit-Policy", "\"default\";q=100;w=60"}});
+        CHECK(hint.limit == 100.0);
+        CHECK(hint.window == 60s);
+        CHECK_FALSE(hint.remaining);
+    }
     CHECK_FALSE(read({}).remaining);
 }

@@ -180,7 +180,7 @@ inline rate_hint read_rate_hint(const response& answer)
         const auto size =
             field::parse_decimal(field::trim(bucket->substr(std::min(slash + 1, bucket->size()))));
         rate_hint one;
-        if (used && size && *used <= *size) {
+        if (used && size && *size >= 1 && *used <= *size) {
             one.remaining = *size - *used;
             one.limit = size;
         }

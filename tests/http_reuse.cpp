@@ -7,7 +7,10 @@
 #include "support/run.hpp"
 
 #include <asio/detached.hpp>
+#include <asio/ip/tcp.hpp>
+#include <asio/read_until.hpp>
 #include <asio/steady_timer.hpp>
+#include <asio/write.hpp>
 
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
@@ -196,6 +199,135 @@ TEST_CASE("a request that is lost with its connection is not sent again")
         support::rethrow(failure);
     });
     context.run();
+}
+
+namespace {
+
+using asio::ip::tcp;
+
+std::string whole(const std::string& body)
+{
+    return "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+}
+
+/// A server that goes on speaking on a connection after it has answered.
+class talkative_server {
+public:
+    talkative_server(asio::io_context& context, std::string unasked, bool closes)
+        : unasked_{std::move(unasked)},
+          closes_{closes},
+          acceptor_{context, tcp::endpoint{asio::ip::address_v4::loopback(), 0}}
+    {
+        asio::co_spawn(context, accept(), asio::detached);
+    }
+
+    std::string url(const std::string& path) const
+    {
+        return "http://127.0.0.1:" + std::to_string(acceptor_.local_endpoint().port()) + path;
+    }
+
+    void close() { acceptor_.close(); }
+
+    std::vector<std::string> lines; ///< of all requests, the first of each
+
+private:
+    asio::awaitable<void> accept()
+    {
+        for (;;) {
+            tcp::socket socket = co_await acceptor_.async_accept(asio::use_awaitable);
+            asio::co_spawn(acceptor_.get_executor(), serve(std::move(socket)), asio::detached);
+        }
+    }
+
+    asio::awaitable<void> serve(tcp::socket socket)
+    {
+        std::string input;
+        for (;;) {
+            const std::size_t head = co_await asio::async_read_until(
+                socket, asio::dynamic_buffer(input), "\r\n\r\n", asio::use_awaitable);
+            const std::string line = input.substr(0, input.find(" HTTP/"));
+            lines.push_back(line);
+            input.erase(0, head);
+            const std::string answer = whole(line);
+            co_await asio::async_write(socket, asio::buffer(answer), asio::use_awaitable);
+            if (line.find("/quiet") != std::string::npos)
+                continue;
+            asio::steady_timer moment{socket.get_executor(), 5ms};
+            co_await moment.async_wait(asio::use_awaitable);
+            co_await asio::async_write(socket, asio::buffer(unasked_), asio::use_awaitable);
+            if (closes_)
+                co_return;
+        }
+    }
+
+    std::string unasked_;
+    bool closes_;
+    tcp::acceptor acceptor_;
+};
+
+} // namespace
+
+TEST_CASE("an answer that nobody has asked for is not taken for that to the next request")
+{
+    const bool closes = GENERATE(false, true);
+    const std::string unasked =
+        GENERATE(whole("unasked"), std::string{"HTTP/1.1 408 Late\r\n\r\n"});
+    asio::io_context context;
+    talkative_server server{context, unasked, closes};
+    http::client client{context};
+    auto coroutine = [&]() -> asio::awaitable<void> {
+        const auto pause = [&]() -> asio::awaitable<void> {
+            asio::steady_timer moment{context, 30ms};
+            co_await moment.async_wait(asio::use_awaitable);
+        };
+        const auto ask = [&](const std::string& path) -> asio::awaitable<std::string> {
+            http::request what{server.url(path)};
+            auto answer = co_await client.send(std::move(what));
+            co_return answer.body();
+        };
+        for (const char* path : {"/1", "/2", "/3"}) {
+            const std::string got = co_await ask(path);
+            CHECK(got == std::string{"GET "} + path);
+            co_await pause();
+        }
+        http::request post{server.url("/quiet")};
+        post.method("POST").body("a body", "text/plain");
+        auto posted = co_await client.send(std::move(post));
+        CHECK(posted.body() == "POST /quiet");
+        server.close();
+    };
+    asio::co_spawn(context, coroutine, [&](std::exception_ptr failure) {
+        context.stop();
+        support::rethrow(failure);
+    });
+    context.run();
+    CHECK(server.lines == std::vector<std::string>{"GET /1", "GET /2", "GET /3", "POST /quiet"});
+    CHECK(client.statistics().connections == 4);
+    CHECK(client.statistics().requests == 4);
+}
+
+TEST_CASE("a connection that was made new for a request is used again like any other")
+{
+    asio::io_context context;
+    talkative_server server{context, whole("unasked"), false};
+    http::client client{context};
+    auto coroutine = [&]() -> asio::awaitable<void> {
+        for (const char* path : {"/1", "/quiet/2", "/quiet/3", "/quiet/4"}) {
+            http::request what{server.url(path)};
+            auto answer = co_await client.send(std::move(what));
+            CHECK(answer.body() == std::string{"GET "} + path);
+            asio::steady_timer moment{context, 30ms};
+            co_await moment.async_wait(asio::use_awaitable);
+        }
+        server.close();
+    };
+    asio::co_spawn(context, coroutine, [&](std::exception_ptr failure) {
+        context.stop();
+        support::rethrow(failure);
+    });
+    context.run();
+    CHECK(server.lines.size() == 4);
+    CHECK(client.statistics().connections == 2);
 }
 
 TEST_CASE("a full loop of requests asks the system hardly anything")

@@ -1,6 +1,7 @@
 #ifndef HEADGATE_DETAIL_CURL_ENGINE_HPP
 #define HEADGATE_DETAIL_CURL_ENGINE_HPP
 
+#include <headgate/detail/client_sockets.hpp>
 #include <headgate/detail/curl_handle.hpp>
 #include <headgate/detail/curl_timer.hpp>
 #include <headgate/detail/curl_transfer.hpp>
@@ -9,7 +10,6 @@
 #include <headgate/detail/request_waiter.hpp>
 #include <headgate/detail/shutdown_service.hpp>
 #include <headgate/detail/socket_user.hpp>
-#include <headgate/detail/socket_watcher.hpp>
 #include <headgate/detail/waiter.hpp>
 #include <headgate/http/client_options.hpp>
 #include <headgate/http/client_statistics.hpp>
@@ -55,7 +55,7 @@ public:
     {
         curl_init();
         auto engine = std::make_shared<curl_engine>(executor, options);
-        engine->watcher_.emplace(*engine->strand_, std::weak_ptr<socket_user>{engine});
+        engine->sockets_.watcher.emplace(*engine->strand_, std::weak_ptr<socket_user>{engine});
         engine->join(executor);
         return engine;
     }
@@ -119,7 +119,7 @@ public:
     {
         decided_waiters<request_waiter> abandoned = take_all();
         shut();
-        watcher_.reset();
+        sockets_.watcher.reset();
         timer_.reset();
         strand_.reset();
         abandoned.destroy();
@@ -249,9 +249,10 @@ private:
     void shut() noexcept
     {
         idle_.clear();
+        sockets_.used.clear();
         multi_.reset();
-        if (watcher_)
-            watcher_->forget_all();
+        if (sockets_.watcher)
+            sockets_.watcher->forget_all();
         if (timer_) {
             timer_->wanted_in(-1);
             timer_->stop();
@@ -284,7 +285,7 @@ private:
             drain();
             if (!active_.empty())
                 wait_for_time();
-            watcher_->settle();
+            sockets_.watcher->settle();
         }
         publish();
         done_bytes_ = 0;
@@ -307,6 +308,11 @@ private:
             const CURLcode result = message->data.result;
             waited_transfer* transfer = nullptr;
             curl_easy_getinfo(easy, CURLINFO_PRIVATE, &transfer);
+            if (transfer->wants_new_connection()) {
+                curl_multi_remove_handle(multi_.get(), easy);
+                check(curl_multi_add_handle(multi_.get(), easy));
+                continue;
+            }
             request_waiter& op = *transfer->op;
             std::error_code failed;
             http::response response = transfer->take(result, failed);
@@ -352,13 +358,13 @@ private:
     static int on_socket(CURL*, curl_socket_t socket, int what, void* self, void*) noexcept
     {
         auto& engine = *static_cast<curl_engine*>(self);
-        if (!engine.watcher_)
+        if (!engine.sockets_.watcher)
             return 0;
         try {
             if (what == CURL_POLL_REMOVE)
-                engine.watcher_->forget(socket);
+                engine.sockets_.watcher->forget(socket);
             else
-                engine.watcher_->watch(socket, what);
+                engine.sockets_.watcher->watch(socket, what);
             return 0;
         } catch (...) {
             return -1;
@@ -377,10 +383,10 @@ private:
     const http::client_options options_;
     std::optional<asio::strand<asio::any_io_executor>> strand_;
     std::optional<curl_timer> timer_; // called while multi_ is cleaned up, like the next
-    std::optional<socket_watcher> watcher_;
+    client_sockets sockets_;
     std::unique_ptr<CURLM, multi_deleter> multi_;
     std::unordered_map<std::uint64_t, request_waiter*> active_;
-    idle_transfers idle_{options_, watcher_};
+    idle_transfers idle_{options_, sockets_};
     decided_waiters<request_waiter> done_; // what this turn hands out at its end
     std::size_t done_bytes_ = 0;
     http::client_statistics statistics_;

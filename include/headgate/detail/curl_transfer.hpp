@@ -4,6 +4,8 @@
 #include <headgate/detail/curl_handle.hpp>
 #include <headgate/detail/header_reader.hpp>
 #include <headgate/detail/public_address.hpp>
+#include <headgate/detail/socket_peek.hpp>
+#include <headgate/detail/used_connections.hpp>
 #include <headgate/http/client_options.hpp>
 #include <headgate/http/error.hpp>
 #include <headgate/http/request.hpp>
@@ -22,8 +24,10 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 namespace headgate::detail {
 
@@ -33,8 +37,8 @@ namespace headgate::detail {
 /// must be one or the other for every option, so that no request sees another's.
 class curl_transfer {
 public:
-    explicit curl_transfer(const http::client_options& options)
-        : options_{options}, easy_{make_curl_easy()}
+    curl_transfer(const http::client_options& options, used_connections& used)
+        : options_{options}, used_{used}, easy_{make_curl_easy()}
     {
         set(CURLOPT_NOSIGNAL, 1L);
 #if LIBCURL_VERSION_NUM >= 0x075700
@@ -81,6 +85,11 @@ public:
         header_bytes_ = 0;
         refused_.reset();
         sent_ = false;
+        found_input_ = false;
+        opened_.clear();
+        made_ = CURL_SOCKET_BAD;
+        if (std::exchange(wants_new_, false))
+            set(CURLOPT_FRESH_CONNECT, 0L);
         error_[0] = '\0';
         set(CURLOPT_CURLU, request_->url().native_handle());
         prepare_timeout();
@@ -97,6 +106,25 @@ public:
             return CURL_SOCKET_BAD;
         }
         return ::socket(address.family, address.socktype | SOCK_CLOEXEC, address.protocol);
+    }
+
+    /// Of the sockets that were made for the request one becomes its connection.
+    void opened(curl_socket_t socket)
+    {
+        opened_.push_back(socket);
+    }
+
+    /// Whether the request, of which nothing was sent, has to be started once more, for which it is
+    /// then ready: the connection that was there already had something to read before. That is no
+    /// answer to it.
+    bool wants_new_connection()
+    {
+        if (!std::exchange(found_input_, false))
+            return false;
+        error_[0] = '\0';
+        set(CURLOPT_FRESH_CONNECT, 1L);
+        wants_new_ = true;
+        return true;
     }
 
     /// What came of it.
@@ -251,20 +279,73 @@ private:
     }
 
     /// Called before the request is sent. Refuses an address that it may not go to over a
-    /// connection that was made before, for another request; and a second time: libcurl sends a
-    /// request again by itself when a connection turns out to be dead, but each request has to pay
-    /// a token.
+    /// connection that was made before, for another request; a second time: libcurl sends a request
+    /// again by itself when a connection turns out to be dead, but each request has to pay a token;
+    /// and a connection on which there is an answer before the request.
     static int on_connected(void* self, char* address, char*, int, int) noexcept
     {
         auto& transfer = *static_cast<curl_transfer*>(self);
         if (transfer.request_->public_only() &&
             !(address && detail::is_public(std::string{address})))
             transfer.refused_ = http::error::private_address;
-        else if (std::exchange(transfer.sent_, true))
+        else if (transfer.sent_)
             transfer.refused_ = http::error::connection_lost;
-        else
+        else if (transfer.is_input_waiting())
+            transfer.found_input_ = true;
+        else {
+            transfer.sent_ = true;
             return CURL_PREREQFUNC_OK;
+        }
         return CURL_PREREQFUNC_ABORT;
+    }
+
+    /// Whether the server has said something on a connection that is used again, while nobody had
+    /// asked: RFC 9112, 9.2, has it be closed. libcurl would take it for the answer to the request
+    /// that is about to be sent. HTTP/2 has answers carry the number of their request, and all
+    /// kinds of things sent unasked. What comes over TLS may be no answer, but a new connection is
+    /// what that costs.
+    bool is_input_waiting() noexcept
+    {
+        const used_connections::ends here = ends();
+        long made = 0;
+        curl_easy_getinfo(easy_.get(), CURLINFO_NUM_CONNECTS, &made);
+        if (made == 0) {
+            const curl_socket_t socket = used_.find(here);
+            return socket != CURL_SOCKET_BAD && has_unread_input(socket);
+        }
+        const auto is_here = [&](curl_socket_t each) {
+            return local_port(each) == here.local_port;
+        };
+        const auto found = std::find_if(opened_.begin(), opened_.end(), is_here);
+        made_ = found == opened_.end() ? CURL_SOCKET_BAD : *found;
+        return false;
+    }
+
+    /// Of the connection that the request goes over.
+    used_connections::ends ends() const noexcept
+    {
+        const auto text = [&](CURLINFO which) -> std::string_view {
+            const char* value = nullptr;
+            curl_easy_getinfo(easy_.get(), which, &value);
+            return value ? value : "";
+        };
+        const auto port = [&](CURLINFO which) {
+            long value = 0;
+            curl_easy_getinfo(easy_.get(), which, &value);
+            return static_cast<int>(value);
+        };
+        return {text(CURLINFO_PRIMARY_IP), text(CURLINFO_LOCAL_IP), port(CURLINFO_PRIMARY_PORT),
+                port(CURLINFO_LOCAL_PORT)};
+    }
+
+    /// Only now it is known which version of HTTP a new connection speaks.
+    void note_version(std::string_view line)
+    {
+        if (made_ == CURL_SOCKET_BAD || !line.starts_with("HTTP/"))
+            return;
+        const curl_socket_t socket = std::exchange(made_, CURL_SOCKET_BAD);
+        if (line.starts_with("HTTP/1."))
+            used_.add(socket, ends());
     }
 
     static std::size_t on_header(char* data, std::size_t size, std::size_t count,
@@ -278,6 +359,7 @@ private:
             return 0;
         }
         try {
+            transfer.note_version({data, bytes});
             transfer.fields_.line({data, bytes});
             return bytes;
         } catch (...) {
@@ -384,6 +466,7 @@ private:
     }
 
     const http::client_options& options_;
+    used_connections& used_;
     curl_easy easy_;
     std::optional<http::request> request_;
     std::optional<std::chrono::milliseconds> timeout_; // as it is set, like the next two
@@ -395,6 +478,10 @@ private:
     std::size_t header_bytes_ = 0;
     std::optional<http::error> refused_;
     bool sent_ = false;
+    bool found_input_ = false;             // where the request was to be sent,
+    bool wants_new_ = false;               // so that it goes over a connection of its own
+    std::vector<curl_socket_t> opened_;    // for the request,
+    curl_socket_t made_ = CURL_SOCKET_BAD; // and the one of its connection, before an answer came
     char error_[CURL_ERROR_SIZE] = {};
 };
 

@@ -1,28 +1,27 @@
 #ifndef HEADGATE_DETAIL_IDLE_TRANSFERS_HPP
 #define HEADGATE_DETAIL_IDLE_TRANSFERS_HPP
 
+#include <headgate/detail/client_sockets.hpp>
 #include <headgate/detail/curl_transfer.hpp>
 #include <headgate/detail/request_waiter.hpp>
-#include <headgate/detail/socket_watcher.hpp>
 #include <headgate/http/client_options.hpp>
 
 #include <curl/curl.h>
 #include <unistd.h>
 
 #include <memory>
-#include <optional>
 #include <utility>
 #include <vector>
 
 namespace headgate::detail {
 
-/// Transfers to use again, because a new easy handle costs much. Those that it makes tell the
-/// watcher, as long as there is one, of the sockets that they open and close.
+/// Transfers to use again, because a new easy handle costs much. Those that it makes tell of the
+/// sockets that they open and close.
 class idle_transfers {
 public:
     /// Both have to live as long as any connection that a transfer has opened.
-    idle_transfers(const http::client_options& options, std::optional<socket_watcher>& watcher)
-        : options_{options}, watcher_{watcher}
+    idle_transfers(const http::client_options& options, client_sockets& sockets)
+        : options_{options}, sockets_{sockets}
     {
     }
 
@@ -46,13 +45,13 @@ public:
 private:
     std::unique_ptr<waited_transfer> make()
     {
-        auto transfer = std::make_unique<waited_transfer>(options_, watcher_);
+        auto transfer = std::make_unique<waited_transfer>(options_, sockets_);
         CURL* const easy = transfer->handle();
         curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer.get());
         curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, &on_open);
         curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, transfer.get());
         curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, &on_close);
-        curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, &watcher_);
+        curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, &sockets_);
         return transfer;
     }
 
@@ -60,28 +59,31 @@ private:
     {
         auto& transfer = *static_cast<waited_transfer*>(self);
         const curl_socket_t socket = transfer.open(*address);
-        auto& watcher = transfer.watcher;
-        if (socket == CURL_SOCKET_BAD || !watcher)
+        auto& sockets = transfer.sockets;
+        if (socket == CURL_SOCKET_BAD)
             return socket;
         try {
-            watcher->opened(socket);
+            transfer.opened(socket);
+            if (sockets.watcher)
+                sockets.watcher->opened(socket);
             return socket;
         } catch (...) {
-            on_close(&watcher, socket);
+            on_close(&sockets, socket);
             return CURL_SOCKET_BAD;
         }
     }
 
     static int on_close(void* self, curl_socket_t socket) noexcept
     {
-        auto& watcher = *static_cast<std::optional<socket_watcher>*>(self);
-        if (watcher)
-            watcher->closed(socket);
+        auto& sockets = *static_cast<client_sockets*>(self);
+        sockets.used.remove(socket);
+        if (sockets.watcher)
+            sockets.watcher->closed(socket);
         return ::close(socket);
     }
 
     const http::client_options& options_;
-    std::optional<socket_watcher>& watcher_;
+    client_sockets& sockets_;
     std::vector<std::unique_ptr<waited_transfer>> idle_;
 };
 

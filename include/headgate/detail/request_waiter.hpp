@@ -1,8 +1,8 @@
 #ifndef HEADGATE_DETAIL_REQUEST_WAITER_HPP
 #define HEADGATE_DETAIL_REQUEST_WAITER_HPP
 
+#include <headgate/detail/client_sockets.hpp>
 #include <headgate/detail/curl_transfer.hpp>
-#include <headgate/detail/socket_watcher.hpp>
 #include <headgate/detail/waiter.hpp>
 #include <headgate/http/client_options.hpp>
 #include <headgate/http/request.hpp>
@@ -11,7 +11,6 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -22,12 +21,12 @@ class request_waiter;
 /// A transfer that knows whose it is and who waits for it.
 class waited_transfer : public curl_transfer {
 public:
-    waited_transfer(const http::client_options& options, std::optional<socket_watcher>& its)
-        : curl_transfer{options}, watcher{its}
+    waited_transfer(const http::client_options& options, client_sockets& its)
+        : curl_transfer{options, its.used}, sockets{its}
     {
     }
 
-    std::optional<socket_watcher>& watcher;
+    client_sockets& sockets;
     request_waiter* op = nullptr;
 };
 

@@ -3,6 +3,7 @@
 #include "support/catch.hpp"
 #include "support/paged.hpp"
 
+#include <cstddef>
 #include <optional>
 #include <string>
 
@@ -46,6 +47,40 @@ TEST_CASE("a style of paging in ten lines")
     const auto end = reader.run();
     CHECK(end->code() == outcome_code::complete);
     CHECK(reader.got.size() == 3);
+}
+
+TEST_CASE("a body may be longer than the name that a server gives a page")
+{
+    http::request search{list};
+    search.method("POST").body(R"({"query":")" + std::string(20'000, 'q') + R"("})");
+    const auto ask = [&search](const paging::page_content& page) -> std::optional<http::request> {
+        const auto& token = page.document().at("page").at("token");
+        if (token.is_null())
+            return std::nullopt;
+        return http::request{search}.body(*search.body() + token.get<std::string>());
+    };
+    const auto read = [&](const std::string& last) {
+        paging::next_request pager{search, ask};
+        support::paged<paging::next_request> reader{
+            pager, [&last, n = std::size_t{0}](const http::request&) mutable {
+                ++n;
+                return http::response{
+                    200,
+                    {},
+                    body(static_cast<int>(n), n < 3 ? '"' + std::string(n, 'a') + '"' : last)};
+            }};
+        return reader.run()->code();
+    };
+    CHECK(read("null") == outcome_code::complete);
+    CHECK(read("\"aa\"") == outcome_code::loop);
+    CHECK(read("\"a\"") == outcome_code::loop);
+
+    paging::next_request long_url{list, by_token};
+    support::paged<paging::next_request> refused{
+        long_url, [](const http::request&) {
+            return http::response{200, {}, body(1, '"' + std::string(20'000, 'a') + '"')};
+        }};
+    CHECK_THROWS_WITH(refused.run(), Catch::Contains("a name of"));
 }
 
 TEST_CASE("a style of one's own is kept from loops and from other origins")

@@ -68,17 +68,31 @@ protected:
     /// @param why   there is none: "no next"
     /// @param mine  which of the records are new
     /// @return which of the records are new
+    /// @throws bound_exceeded if the name is too long
     paging::kept go_on(const position& where, const paging::page_content& content,
                        const std::string& name, const std::string& why, paging::kept mine)
+    {
+        check_length(name);
+        return go_on_unbounded(where, content, name, why, mine);
+    }
+
+    /// @throws bound_exceeded if a server has given the next page too long a name
+    static void check_length(const std::string& name)
+    {
+        if (name.size() > longest_cursor)
+            throw bound_exceeded{"the next page has a name of " + std::to_string(name.size()) +
+                                 " bytes, more than " + std::to_string(longest_cursor)};
+    }
+
+    /// Goes on as `go_on` does, with a name that is not the server's alone.
+    paging::kept go_on_unbounded(const position& where, const paging::page_content& content,
+                                 const std::string& name, const std::string& why, paging::kept mine)
     {
         if (repeats(where, content, mine))
             return 0;
         const std::size_t digest = content.digest();
         if (const auto told = unsigned_at(content.document(), total_pointer_))
             note_total(*told);
-        if (name.size() > longest_cursor)
-            throw bound_exceeded{"the next page has a name of " + std::to_string(name.size()) +
-                                 " bytes, more than " + std::to_string(longest_cursor)};
         empty_ = content.records() == 0 ? empty_ + 1 : 0;
         if (digest != 0)
             pages_.add(digest, where.number());

@@ -67,11 +67,16 @@ public:
                 bare.body(*next->body());
             next = std::move(bare);
         }
-        std::string name = next->method() + ' ' + next->url().str();
+        // A body is the caller's own for the most part, and may be long: what a server can put into
+        // it is no longer than its page. Its every byte is in the name all the same, so that no
+        // two are taken for each other.
+        std::string name = next->url().str();
+        check_length(name);
+        name = next->method() + ' ' + name;
         if (next->body())
             name += '\n' + *next->body();
         asked_ = std::move(next);
-        return go_on(where, content, name, {}, content.records());
+        return go_on_unbounded(where, content, name, {}, content.records());
     }
 
 private:

@@ -348,7 +348,11 @@ private:
                     " were not found again; " + std::to_string(received_) + " received"};
     }
 
-    std::string tail_of(const position& where) { return std::exchange(tails_[where.begin()], {}); }
+    std::string tail_of(const position& where)
+    {
+        const auto found = tails_.extract(where.begin());
+        return found ? std::move(found.mapped()) : std::string{};
+    }
 
     /// With the record that it shares with the page before, a page is as large as was asked for.
     void set_step()

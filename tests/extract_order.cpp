@@ -380,6 +380,42 @@ TEST_CASE("records that come again are dropped by key, within a bound on memory"
     }
 }
 
+TEST_CASE("keys that only their last digits tell apart are different")
+{
+    // More than 64 bits, a fraction, and one that is deeper down; digits come in the place of #.
+    const std::string key = GENERATE(as<std::string>{}, "20000000000000000#",
+                                     "0.12345678901234567#", R"({"part":[0.12345678901234567#]})");
+    CAPTURE(key);
+    job its;
+    its.answer = [&key](const http::request& asked) {
+        const std::size_t begin = std::stoul(support::parameter(asked, "offset"));
+        const std::size_t limit = std::stoul(support::parameter(asked, "limit"));
+        std::string records;
+        for (std::size_t i = begin; i < std::min<std::size_t>(begin + limit, 30); ++i) {
+            std::string one = R"({ "key" : )" + key + "}";
+            one.replace(one.find('#'), 1, std::to_string(1000 + i));
+            records += (i > begin ? "," : "") + one;
+        }
+        return std::optional{http::response{200, {}, R"({"results":[)" + records + "]}"}};
+    };
+    paging::offset pager = job::list();
+    pager.page_size(10);
+    extract_options options;
+    SECTION("where those that come again are dropped")
+    {
+        options.unique("/key");
+    }
+    SECTION("at the seams")
+    {
+        pager.seam_check("/key");
+    }
+    const auto outcome = its.run(pager, options);
+    INFO(outcome.reason());
+    CHECK(outcome.complete());
+    CHECK(its.got.size() == 30);
+    CHECK(its.stream->statistics().rewinds == 0);
+}
+
 TEST_CASE("rows that move while an offset list is read are noticed at the seams")
 {
     const std::size_t in_flight = GENERATE(1u, 8u);

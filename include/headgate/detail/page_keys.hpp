@@ -1,10 +1,12 @@
 #ifndef HEADGATE_DETAIL_PAGE_KEYS_HPP
 #define HEADGATE_DETAIL_PAGE_KEYS_HPP
 
+#include <headgate/detail/json_text.hpp>
 #include <headgate/record.hpp>
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <stdexcept>
 #include <string>
@@ -13,14 +15,23 @@
 
 namespace headgate::detail {
 
-/// The key of a record as text.
+/// Whether there is a number in it that is no integer of 64 bits. Two of those that differ may be
+/// the same in a tree.
+inline bool has_float(const nlohmann::json& value)
+{
+    return value.is_number_float() ||
+           (value.is_structured() && std::any_of(value.begin(), value.end(), has_float));
+}
+
+/// The key of a record as text. Numbers are what was written, to the last digit.
 /// @throws std::runtime_error if it has none
 inline std::string key_text(const record& one, const nlohmann::json::json_pointer& key)
 {
     const nlohmann::json whole = one.json();
     if (!whole.contains(key))
         throw std::runtime_error{"a record has no " + key.to_string()};
-    return whole.at(key).dump();
+    const nlohmann::json& value = whole.at(key);
+    return has_float(value) ? std::string{text_at(one.text(), key)} : value.dump();
 }
 
 /// Remembers the keys of the records of one page, to know them again on another.

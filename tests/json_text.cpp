@@ -2,9 +2,11 @@
 
 #include "support/catch.hpp"
 
+#include <stdexcept>
 #include <string>
 
 using headgate::detail::text_at;
+using headgate::detail::with_value;
 using nlohmann::json;
 
 namespace {
@@ -73,4 +75,26 @@ TEST_CASE("text that is no JSON is searched without harm")
         for (std::size_t size = 0; size <= text.size() - begin; ++size)
             for (const char* pointer : {"", "/a", "/a/1/b", "/c/d/0/0", "/e", "/0/0"})
                 CHECK(at(text.substr(begin, size), pointer).size() <= size);
+}
+
+TEST_CASE("a value is put into JSON text, and all else stays as it was")
+{
+    const auto put = [](const char* text, const char* pointer) {
+        return with_value(text, json::json_pointer{pointer}, "5");
+    };
+    CHECK(put("{}", "/a") == R"({"a":5})");
+    CHECK(put("\xEF\xBB\xBF { } ", "/a") == "\xEF\xBB\xBF {\"a\":5 } ");
+    CHECK(put(R"( {"b" : 1.10, "a":[1, 2 ] , "c":2e400} )", "/a") ==
+          R"( {"b" : 1.10, "a":5 , "c":2e400} )");
+    CHECK(put(R"({"b":1.10 })", "/a/b~1c/d") == R"({"b":1.10,"a":{"b/c":{"d":5}} })");
+    CHECK(put(R"({"a":{"\u0062":12345678901234567890}})", "/a/b") == R"({"a":{"\u0062":5}})");
+    CHECK(put(R"({"a":1,"a":2})", "/a") == R"({"a":1,"a":5})");
+    CHECK(put(R"({"a":null,"b":0})", "/a/b") == R"({"a":{"b":5},"b":0})");
+    CHECK(put(R"({"a":[{"b":1}, 2 ]})", "/a/0/b") == R"({"a":[{"b":5}, 2 ]})");
+    CHECK(put(R"({"a":[1]})", "/a/-") == R"({"a":[1,5]})");
+    CHECK(put(R"({"a":[1 ]})", "/a/1/b") == R"({"a":[1,{"b":5} ]})");
+    CHECK(put(R"({"a":[]})", "/a/0/0") == R"({"a":[[5]]})");
+    CHECK_THROWS_AS(put(R"({"a":[]})", "/a/1"), std::runtime_error);
+    CHECK_THROWS_AS(put(R"({"a":[]})", "/a/b"), std::runtime_error);
+    CHECK_THROWS_AS(put(R"({"a":"b"})", "/a/b"), std::runtime_error);
 }

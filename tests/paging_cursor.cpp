@@ -404,7 +404,7 @@ TEST_CASE("cursor: the parameters")
     search.method("POST").body(R"({"q":"x"})");
     cursor pager{search};
     pager.page_size(20, "/size").cursor_param("/after");
-    CHECK(*pager.request({"7", 1}).body() == R"({"after":"7","q":"x","size":20})");
+    CHECK(*pager.request({"7", 1}).body() == R"({"q":"x","size":20,"after":"7"})");
     cursor query{list()};
     query.page_size(20, "per_page").cursor_param("after");
     CHECK(query.request({"x y", 1}).url().str() == "http://h/list?per_page=20&after=x%20y");

@@ -483,10 +483,26 @@ TEST_CASE("parameters can go into a JSON body")
     offset pager{search};
     pager.page_size(100).offset_param("/page/from").limit_param("/page/size");
     const auto asked = pager.request(pager.next().value());
-    CHECK(*asked.body() == R"({"page":{"from":0,"size":100},"q":"x"})");
+    CHECK(*asked.body() == R"({"q":"x","page":{"from":0,"size":100}})");
     CHECK(asked.url().str() == "http://h/search");
     CHECK(asked.method() == "POST");
     CHECK_THROWS_AS(pager.offset_param("/~2"), std::invalid_argument);
+}
+
+TEST_CASE("what else is in a JSON body is sent to the last digit")
+{
+    http::request search{"http://h/search"};
+    search.method("POST").body(R"({ "price": 1.10, "account": 20000000000000001234 })");
+    offset pager{search};
+    pager.offset_param("/from");
+    CHECK(*pager.request(pager.next().value()).body() ==
+          R"({ "price": 1.10, "account": 20000000000000001234,"from":0 })");
+    for (const char* other : {"[]", "1", "", "{", "{\"a\":}"}) {
+        offset none{http::request{search}.body(other)};
+        none.offset_param("/from");
+        CHECK_THROWS_WITH(none.request(none.next().value()),
+                          Catch::Contains("/from cannot be set in it"));
+    }
 }
 
 TEST_CASE("a page size that is no multiple of the server's does no harm")

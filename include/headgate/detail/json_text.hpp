@@ -9,9 +9,11 @@
 #include <charconv>
 #include <cstddef>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <vector>
 
 namespace headgate::detail {
 
@@ -158,6 +160,56 @@ inline std::string_view text_at(std::string_view json, const nlohmann::json::jso
         here = *next;
     }
     return text.text(here);
+}
+
+/// A value inside of as many new objects as there are names, or arrays where a name is the place of
+/// a first element.
+template <class Token>
+std::string wrapped(Token first, Token last, std::string value)
+{
+    while (last != first) {
+        --last;
+        value = *last == "0" || *last == "-"
+                    ? '[' + value + ']'
+                    : '{' + nlohmann::json(*last).dump() + ':' + value + '}';
+    }
+    return value;
+}
+
+/// The text of an object with the value at `pointer` replaced or put in. Every other byte stays as
+/// it was.
+/// @param value  as JSON
+/// @throws std::runtime_error that names the pointer, if there is no place for it
+inline std::string with_value(std::string object, const nlohmann::json::json_pointer& pointer,
+                              const std::string& value)
+{
+    const json_text text{object};
+    const std::vector<std::string> tokens = tokens_of(pointer);
+    json_text::span here = text.whole();
+    std::string part = value;
+    for (auto token = tokens.begin(); token != tokens.end(); ++token) {
+        if (text.text(here) == "null") {
+            part = wrapped(token, tokens.end(), value);
+            break;
+        }
+        const json_text::search there = text.find(here, *token);
+        if (there.found) {
+            here = *there.found;
+            continue;
+        }
+        const bool is_next = *token == "-" || *token == std::to_string(there.parts);
+        if (!text.is_object(here) && !(text.is_array(here) && is_next))
+            throw std::runtime_error{"there is no place for " + pointer.to_string()};
+        part = wrapped(token + 1, tokens.end(), value);
+        if (text.is_object(here))
+            part = nlohmann::json(*token).dump() + ':' + part;
+        if (there.parts > 0)
+            part = ',' + part;
+        here = {there.end, there.end};
+        break;
+    }
+    object.replace(here.begin, here.end - here.begin, part);
+    return object;
 }
 
 } // namespace headgate::detail

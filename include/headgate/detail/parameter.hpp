@@ -2,6 +2,7 @@
 #define HEADGATE_DETAIL_PARAMETER_HPP
 
 #include <headgate/detail/json_pointer.hpp>
+#include <headgate/detail/json_text.hpp>
 #include <headgate/http/request.hpp>
 #include <headgate/http/url.hpp>
 
@@ -28,28 +29,17 @@ public:
 
     void set(http::request& request, std::uint64_t value) const
     {
-        if (in_body_)
-            set_in_body(request, value);
-        else
-            set_in_query(request, std::to_string(value));
+        set(request, std::to_string(value), true);
     }
 
     /// @param is_number whether a body is to have it as a number, digit for digit
     void set(http::request& request, const std::string& value, bool is_number = false) const
     {
-        if (!in_body_) {
+        if (in_body_)
+            set_in_body(request,
+                        is_number && is_json_number(value) ? value : nlohmann::json(value).dump());
+        else
             set_in_query(request, value);
-            return;
-        }
-        const auto number =
-            is_number ? nlohmann::json::parse(value, nullptr, false) : nlohmann::json{};
-        if (number.is_number_integer()) {
-            set_in_body(request, number);
-            return;
-        }
-        set_in_body(request, value);
-        if (number.is_number()) // too long for the library: the text takes the string's place
-            unquote(request, value);
     }
 
 private:
@@ -60,24 +50,23 @@ private:
         request.url(std::move(url));
     }
 
-    void set_in_body(http::request& request, const nlohmann::json& value) const
+    /// A body that was read and written anew would have other digits than the caller's.
+    void set_in_body(http::request& request, const std::string& value) const
     {
-        nlohmann::json body = nlohmann::json::parse(request.body().value_or("{}"), nullptr, false);
-        if (!body.is_object())
+        const bool is_new = !request.body();
+        std::string body = request.body().value_or("{}");
+        const json_text text{body};
+        if (!nlohmann::json::accept(body) || !text.is_object(text.whole()))
             throw std::runtime_error{"the request's body is not a JSON object, so that " + name_ +
                                      " cannot be set in it"};
-        body[nlohmann::json::json_pointer{name_}] = value;
-        const bool is_new = !request.body();
-        request.body(body.dump(), is_new ? "application/json" : "");
+        request.body(with_value(std::move(body), nlohmann::json::json_pointer{name_}, value),
+                     is_new ? "application/json" : "");
     }
 
-    static void unquote(http::request& request, const std::string& value)
+    static bool is_json_number(const std::string& text)
     {
-        std::string body = *request.body();
-        const std::string quoted = '"' + value + '"';
-        if (const auto found = body.find(quoted); found != std::string::npos)
-            body.replace(found, quoted.size(), value);
-        request.body(std::move(body));
+        return text.find_first_not_of("+-.0123456789Ee") == text.npos &&
+               nlohmann::json::accept(text);
     }
 
     /// Out of line because g++ 12 else takes a default argument's text for uninitialised.

@@ -211,6 +211,17 @@ TEST_CASE("a first page that names the next one elsewhere is not the end")
         {R"("@odata.nextLink":"http://h/list?b")", "/@odata.nextLink"},
         {R"("_links":{"next":{"href":"/list?b"}})", "/_links/next/href"},
         {R"("a/b":{"continuation":"b"})", "/a~1b/continuation"},
+        {R"("cursor":"b")", "/cursor"},
+        {R"("meta":{"cursor":"100"})", "/meta/cursor"},
+        {R"("meta":{"cursor":100})", "/meta/cursor"},
+        {R"("paging":{"after":"b"})", "/paging/after"},
+        {R"("paging":{"next":{"after":"b"}})", "/paging/next/after"},
+        {R"("metadata":{"continue":"b"})", "/metadata/continue"},
+        {R"("meta":{"pagination":{"nextCursor":"b"}})", "/meta/pagination/nextCursor"},
+        {R"("meta":{"page_info":{"cursor":"b"}})", "/meta/page_info/cursor"},
+        {R"("pagination":{"_links":{"next":{"href":"/b"}}})", "/pagination/_links/next/href"},
+        {R"("next_page_url":"http://h/list?b")", "/next_page_url"},
+        {R"("Next-Marker":"b")", "/Next-Marker"},
     }));
     CAPTURE(more);
     job read{{{"", R"({"results":[{"id":1}],)" + more + "}"}}};
@@ -244,14 +255,138 @@ TEST_CASE("a Link header to the next page is a sign of it, too")
 
 TEST_CASE("what speaks of no next page leaves a first page the end")
 {
-    const std::string beside =
-        GENERATE("", R"(,"next_cursor":null)", R"(,"next_cursor":"")", R"(,"next_page":0)",
-                 R"(,"nextPage":false)", R"(,"meta":{"next":null})", R"(,"a":{"b":{"next":"c"}})",
-                 R"(,"links":[{"next":"c"}])", R"(,"cursor":"b")", R"(,"_links":{"next":{}})");
+    const std::string beside = GENERATE(
+        "", R"(,"next_cursor":null)", R"(,"next_cursor":"")", R"(,"next_page":0)",
+        R"(,"nextPage":false)", R"(,"meta":{"next":null})", R"(,"a":{"b":{"next":"c"}})",
+        R"(,"links":[{"next":"c"}])", R"(,"_links":{"next":{}})", R"(,"cursor":null)",
+        R"(,"cursor":"")", R"(,"cursor":0)", R"(,"cursor":false)", R"(,"after":5)",
+        R"(,"a":{"cursor":"b"})", R"(,"page":1,"offset":20,"limit":1,"marker":"b")",
+        R"(,"paging":{"cursors":{"after":"b","before":"a"}})", R"(,"pageInfo":{"endCursor":"b"})",
+        R"(,"":{"":"b"})", R"(,"@":"b","-":1)", R"(,"cursor":"b","has_more":false)",
+        R"(,"next_page":2,"hasMore":false)", R"(,"after":"b","page_info":{"has_next_page":false})");
     CAPTURE(beside);
     job read{{{"", R"({"results":[{"id":1}])" + beside + "}"}}};
     CHECK(read.end->code() == outcome_code::complete);
     CHECK(read.end->reason() == "no /next in any page");
+}
+
+TEST_CASE("a cursor that was asked for is no sign of a next page")
+{
+    const auto [query, value] = GENERATE(table<std::string, std::string>({
+        {"cursor=a%2Fb%3D", R"("a/b=")"},
+        {"cursor=a/b", R"("a/b")"},
+        {"q=1&n=2&start=100", "100"},
+    }));
+    const std::string body = R"({"results":[1],"meta":{"cursor":)" + value + "}}";
+    const auto end = [&body](const std::string& asked) {
+        cursor pager{http::request{"http://h/list?" + asked}};
+        support::paged<cursor> reader{pager, [&body](const http::request&) {
+                                          return http::response{200, {}, body};
+                                      }};
+        return reader.run().value();
+    };
+    CHECK(end(query).code() == outcome_code::complete);
+    CHECK(end(query + '0').code() == outcome_code::page_failed);
+    CHECK(end("0" + query.substr(0, query.find('=')) + "=").code() == outcome_code::page_failed);
+}
+
+TEST_CASE("a page that says there is more by a usual name but gives no cursor is not the end")
+{
+    const auto [more, place] = GENERATE(table<std::string, std::string>({
+        {R"("has_more":true)", "/has_more"},
+        {R"("hasMore":true)", "/hasMore"},
+        {R"("has_next":true)", "/has_next"},
+        {R"("meta":{"hasNextPage":true})", "/meta/hasNextPage"},
+        {R"("data":{"page_info":{"has_next_page":true}})", ""},
+        {R"("response":{"page":{"has_next_page":true}})", "/response/page/has_next_page"},
+    }));
+    CAPTURE(more);
+    const std::string none = GENERATE("", R"(,"next":null)", R"(,"next":"")");
+    job last{{{"", R"({"results":[{"id":1}],"next":"a","has_more":true})"},
+              {"a", R"({"results":[{"id":2}],)" + more + none + "}"}}};
+    job only{{{"", R"({"results":[{"id":1}],)" + more + none + "}"}}};
+    if (place.empty()) { // it may speak of another list
+        CHECK(last.end->code() == outcome_code::complete);
+        CHECK(only.end->code() == outcome_code::complete);
+        return;
+    }
+    CHECK(last.end->code() == outcome_code::page_failed);
+    CHECK(last.end->reason() ==
+          "page 2: no /next in the page, but " + place + " is true; 2 records received");
+    CHECK(only.end->code() == outcome_code::page_failed);
+    CHECK(only.end->reason() ==
+          "page 1: no /next in the page, but " + place + " is true; 1 records received");
+    CHECK(only.reader.got.size() == 1);
+    job told{{{"", R"({"results":[{"id":1}],)" + more + none + "}"}},
+             cursor{list()}.more("/other")}; // whoever says where it stands is believed
+    CHECK(told.end->code() == outcome_code::complete);
+}
+
+TEST_CASE("a page around whose records it says that there is more is not the end")
+{
+    cursor pager{cursor{list()}.in_body("/data/list/pageInfo/endCursor")};
+    support::paged<cursor> reader{
+        pager,
+        [](const http::request&) {
+            return http::response{
+                200, {}, R"({"data":{"list":{"nodes":[1],"pageInfo":{"hasNextPage":true}}}})"};
+        },
+        "/data/list/nodes"};
+    CHECK(reader.run()->reason().find("but /data/list/pageInfo/hasNextPage is true") !=
+          std::string::npos);
+}
+
+TEST_CASE("what is no sign of more leaves the end")
+{
+    const std::string beside =
+        GENERATE(R"("has_more":false)", R"("has_more":null)", R"("has_more":"true")",
+                 R"("has_more":1)", R"("more":true)", R"("comments":{"has_more":true})",
+                 R"("list":[{"has_more":true}])", R"("last":false)");
+    CAPTURE(beside);
+    job read{{{"", R"({"results":[{"id":1}],"next":null,)" + beside + "}"}}};
+    CHECK(read.end->code() == outcome_code::complete);
+}
+
+TEST_CASE("a list without any next is measured by totals of the usual names")
+{
+    const auto [total, place] = GENERATE(table<std::string, std::string>({
+        {R"("total":3)", "/total"},
+        {R"("total_count":3)", "/total_count"},
+        {R"("totalCount":3)", "/totalCount"},
+        {R"("meta":{"total":3})", "/meta/total"},
+        {R"("meta":{"page":{"totalElements":3}})", "/meta/page/totalElements"},
+        {R"("info":{"count":3})", "/info/count"},
+        {R"("@odata.count":3)", "/@odata.count"},
+        {R"("count":2,"total":3)", "/total"},
+    }));
+    CAPTURE(total);
+    const std::string two = R"({"results":[{"id":1},{"id":2}],)" + total;
+    job read{{{"", two + "}"}}};
+    CHECK(read.end->code() == outcome_code::count_mismatch);
+    CHECK(read.end->reason() ==
+          "no /next in any page, but " + place + " tells of 3 records; 2 records received");
+    CHECK(read.reader.got.size() == 2);
+    job whole{{{"", R"({"results":[{"id":1},{"id":2},{"id":3}],)" + total + "}"}}};
+    CHECK(whole.end->code() == outcome_code::complete);
+    job null{{{"", two + R"(,"next":null})"}}}; // the place was the right one
+    CHECK(null.end->code() == outcome_code::complete);
+    job no_more{{{"", two + R"(,"has_more":false})"}}};
+    CHECK(no_more.end->code() == outcome_code::complete);
+    job told{{{"", two + "}"}}, cursor{list()}.total("/other")};
+    CHECK(told.end->code() == outcome_code::complete);
+}
+
+TEST_CASE("what is no total of the list leaves the end")
+{
+    const std::string beside =
+        GENERATE(R"("total":"3")", R"("total":3.5)", R"("total":null)", R"("total":-3)",
+                 R"("facets":{"count":3})", R"("total_pages":3)", R"("limit":100)",
+                 R"("total_amount":300)", R"("recordsTotal":3)", R"("total":{"value":3})");
+    CAPTURE(beside);
+    job read{{{"", R"({"results":[{"id":1}],)" + beside + "}"}}};
+    CHECK(read.end->code() == outcome_code::complete);
+    job none{{{"", R"({"results":[],"pagination":{"total":1}})"}}}; // of pages
+    CHECK(none.end->code() == outcome_code::complete);
 }
 
 TEST_CASE("cursor: a total that is not reached is told")

@@ -159,6 +159,26 @@ TEST_CASE("next URL: a first page that names the next one elsewhere is not the e
                                " in the page, but there is /paging/next_url; 1 records received");
 }
 
+TEST_CASE("next URL: a page that says that there is more, or tells of more, is not the end")
+{
+    const auto [beside, code, why] = GENERATE(table<std::string, outcome_code, std::string>({
+        {R"("meta":{"has_more":true})", outcome_code::page_failed, "but /meta/has_more is true"},
+        {R"("meta":{"total":2})", outcome_code::count_mismatch, "but /meta/total tells of 2"},
+    }));
+    const bool in_link = GENERATE(false, true);
+    next_url pager{list()};
+    if (in_link)
+        pager.in_link();
+    const std::string body = R"({"results":[{"id":1}],)" + beside + "}";
+    support::paged<next_url> reader{pager, [&body](const http::request&) {
+                                        return http::response{200, {}, body};
+                                    }};
+    const auto end = reader.run();
+    CHECK(end->code() == code);
+    CHECK(end->reason().find(why) != std::string::npos);
+    CHECK(reader.got.size() == 1);
+}
+
 TEST_CASE("next URL: the page size is for the first page")
 {
     next_url pager{list()};

@@ -115,7 +115,8 @@ protected:
 
     /// Goes on as `go_on` does, or to the end, for a style that looks for the next page's name at
     /// one place on each page. A first page that has nothing there may only mean that the place is
-    /// the wrong one: that is the end only if nothing else on it speaks of a next page.
+    /// the wrong one: that is the end only if nothing else on it speaks of a next page, or of more
+    /// records than came. A page that says that there is more is never the last.
     /// @param place     such as "/next", for messages
     /// @param is_there  whether there is anything at that place, if only a null
     paging::kept go_on_from(const std::string& place, bool is_there, const position& where,
@@ -124,10 +125,21 @@ protected:
     {
         has_next_ = has_next_ || is_there;
         const std::string why = "no " + place;
-        if (name.empty() && !has_next_ && where.number() == 0)
+        if (!name.empty())
+            return go_on(where, content, name, why, mine);
+        const bool is_unknown = !has_next_ && where.number() == 0;
+        if (is_unknown)
             if (const auto other = next_hint::elsewhere(content))
                 return fail(where, content, why + " in the page, but there is " + *other, mine);
-        return go_on(where, content, name, why + (has_next_ ? "" : " in any page"), mine);
+        const auto told = guesses_more_ ? next_hint::says_more(content) : std::nullopt;
+        if (told && told->more)
+            return fail(where, content, why + " in the page, but " + told->place + " is true",
+                        mine);
+        const std::string reason = why + (has_next_ ? "" : " in any page");
+        paging::kept result = go_on(where, content, name, reason, mine);
+        if (is_unknown && guesses_total_ && !told)
+            compare_total(content, reason);
+        return result;
     }
 
     /// Whether a page with new records is a copy of another, which is the end as a loop.
@@ -219,8 +231,15 @@ protected:
         return exact_text(whole.at(key), last.text(), key);
     }
 
+    /// @throws std::invalid_argument if it is not a JSON Pointer.
+    void look_for_total(const std::string& pointer)
+    {
+        total_pointer_ = parse_json_pointer(pointer);
+        guesses_total_ = false;
+    }
+
     origin_guard guard_;
-    nlohmann::json::json_pointer total_pointer_{"/count"};
+    bool guesses_more_ = true; // what tells of more is looked for by the usual names
 
 private:
     /// Behind a restart the server may count only what is left: that says nothing new.
@@ -253,6 +272,20 @@ private:
                                         " records; " + std::to_string(received_) + " received"};
     }
 
+    /// A list that is complete in one page by all that was looked for is not if the page tells of
+    /// more records by another of the usual names. Some count the pages there: one, also if empty.
+    void compare_total(const paging::page_content& content, const std::string& why)
+    {
+        if (!end_ || end_->code() != outcome_code::complete)
+            return;
+        const std::uint64_t came = std::max<std::uint64_t>(received_, 1);
+        if (const auto told = next_hint::total_above(content, came))
+            finish(outcome_code::count_mismatch, why + ", but " + told->place + " tells of " +
+                                                     std::to_string(told->records) + " records");
+    }
+
+    nlohmann::json::json_pointer total_pointer_{"/count"};
+    bool guesses_total_ = true; // the caller has not said where it stands
     std::uint64_t page_size_ = 0;
     parameter limit_param_{"limit"};
     std::optional<position> next_ = position{{}, 0};

@@ -66,11 +66,13 @@ public:
 
     /// Where in the body it says whether there is more, as a JSON Pointer: `false` or 0 there is
     /// the end, whatever the cursor; with `true` or another number there must be one. Anything else
-    /// says nothing. Not looked for unless set.
+    /// says nothing. Unless set, `true` by one of the usual names, such as "/has_more", means that
+    /// there must be one.
     /// @throws std::invalid_argument if it is not a JSON Pointer.
     cursor& more(const std::string& pointer)
     {
         more_ = detail::parse_json_pointer(pointer);
+        guesses_more_ = false;
         return *this;
     }
 
@@ -94,11 +96,12 @@ public:
     /// Where in the body the total stands, as a JSON Pointer (RFC 6901); "/count" unless set. A
     /// list that ends before it is reported as `outcome_code::count_mismatch`, and one that ends
     /// before the largest of several, where it fell while the list was read, as
-    /// `outcome_code::list_changed`.
+    /// `outcome_code::list_changed`. Unless set, a list in which no page names a next one is also
+    /// measured by totals of other usual names, such as "/meta/total".
     /// @throws std::invalid_argument if it is not a JSON Pointer.
     cursor& total(const std::string& pointer)
     {
-        total_pointer_ = detail::parse_json_pointer(pointer);
+        look_for_total(pointer);
         return *this;
     }
 

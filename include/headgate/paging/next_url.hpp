@@ -26,7 +26,7 @@ namespace headgate::paging {
 /// then none of the list's header fields go there. The end is a page that names no next one; loops
 /// are found as by `cursor`. A Link header that names a next page but cannot be read ends as
 /// `outcome_code::page_failed`, and so does, as by `cursor`, a first page that names the next one
-/// elsewhere.
+/// elsewhere, and any that says that there is more but names none.
 class next_url : public detail::page_chain {
 public:
     /// The list that `list` asks for first; its method and headers are kept.
@@ -70,11 +70,12 @@ public:
     /// Where in the body the total stands, as a JSON Pointer (RFC 6901); "/count" unless set. A
     /// list that ends before it is reported as `outcome_code::count_mismatch`, and one that ends
     /// before the largest of several, where it fell while the list was read, as
-    /// `outcome_code::list_changed`.
+    /// `outcome_code::list_changed`. Unless set, a list in which no page names a next one is also
+    /// measured by totals of other usual names, such as "/meta/total".
     /// @throws std::invalid_argument if it is not a JSON Pointer.
     next_url& total(const std::string& pointer)
     {
-        total_pointer_ = detail::parse_json_pointer(pointer);
+        look_for_total(pointer);
         return *this;
     }
 

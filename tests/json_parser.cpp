@@ -61,15 +61,29 @@ TEST_CASE("what is around the records is a document")
     CHECK(parse(R"({"results":{"a":[1]}})").document == json::parse(R"({"results":{"a":[1]}})"));
 }
 
-TEST_CASE("of what stands there twice the last counts, as in any document")
+TEST_CASE("a body with its records in two places is refused")
 {
-    CHECK(texts(R"({"results":[1,2],"results":[3]})") == list{"3"});
-    const auto page = parse(R"({"results":[1,2],"results":null})");
-    CHECK(page.records.empty());
-    CHECK(page.document.at("results").is_null());
-    CHECK_FALSE(parse(R"({"a":{"results":[1]},"a":{}})", "/a/results")
-                    .document.at("a")
-                    .contains("results"));
+    const auto [body, pointer, member] = GENERATE(table<std::string, std::string, std::string>({
+        {R"({"results":[1,2],"results":[3]})", "/results", "/results"},
+        {R"({"results":[],"results":[3]})", "/results", "/results"},
+        {R"({"results":[1],"next":2,"results":null})", "/results", "/results"},
+        {R"({"results":null,"\u0072esults":[1]})", "/results", "/results"},
+        {R"({"a":{"results":[1]},"a":{}})", "/a/results", "/a"},
+        {R"({"a":{},"a":{"results":[1]}})", "/a/results", "/a"},
+        {R"([0,{"b/c":{"d":[1],"d":[2]}}])", "/1/b~1c/d", "/1/b~1c/d"},
+    }));
+    CAPTURE(body);
+    CHECK_THROWS_MATCHES(parse(body, pointer), headgate::unreadable_body,
+                         Catch::Matchers::Message("the body has " + member + " more than once"));
+}
+
+TEST_CASE("of other members that stand there twice the last counts, as in any document")
+{
+    const auto page =
+        parse(R"({"next":1,"a":{"results":1,"results":2},"results":[{"id":1,"id":2}],"next":3})");
+    CHECK(page.document == json::parse(R"({"next":3,"a":{"results":2},"results":[]})"));
+    CHECK(page.records.size() == 1);
+    CHECK(texts(R"({"a":[1],"a":[2],"b":{"c":[3]}})", "/b/c") == list{"3"});
 }
 
 TEST_CASE("records that are the same have the same digest, and others have not")

@@ -35,7 +35,8 @@ public:
 /// that are the same and differ for others, as far as a hash can; it tells copies of pages.
 ///
 /// Called from any thread of the limiter's executor, from several at once. May throw
-/// - `unreadable_body` if the body as a whole is not valid JSON, in whatever place;
+/// - `unreadable_body` if the body as a whole is not valid JSON, in whatever place, or has a member
+///   twice on the way to the records;
 /// - anything else that is a `std::exception` if there is a reason not to ask for it again.
 ///
 /// `json_parser` is the one that is used unless `extract_options::parser` names another.

@@ -53,8 +53,9 @@ private:
 };
 
 /// Builds a document without its records from what nlohmann's parser finds, and notes where in the
-/// text the records are. Bounds the depth: the parser's own callback could, too, but takes
-/// quadratic time for a long array.
+/// text the records are. On the way to them no member may come twice: whichever of the two counted,
+/// the records in the other would be lost. Bounds the depth: the parser's own callback could, too,
+/// but takes quadratic time for a long array.
 class page_builder final : public nlohmann::json_sax<nlohmann::json> {
 public:
     using json = nlohmann::json;
@@ -123,6 +124,8 @@ public:
         }
         const std::size_t depth = open_.size();
         is_next_ = depth == on_path_ && depth <= path_.size() && path_[depth - 1] == name;
+        if (is_next_ && open_.back()->contains(name))
+            throw unreadable_body{"the body has " + path_to(depth) + " more than once"};
         member_ = &(*open_.back())[std::move(name)];
         return true;
     }
@@ -213,13 +216,20 @@ private:
         return parent.is_object() ? is_next_ : path_[depth - 1] == std::to_string(parent.size());
     }
 
+    /// The first so many steps of the pointer.
+    std::string path_to(std::size_t depth) const
+    {
+        json::json_pointer result;
+        for (std::size_t i = 0; i < depth; ++i)
+            result /= path_[i];
+        return result.to_string();
+    }
+
     bool is_records() const { return open_.size() == path_.size() && is_on_path_here(); }
 
     /// Pointers stay valid: an array only grows while its last element is closed.
     json& place(json&& value)
     {
-        if (is_records()) // also if it comes twice: the last counts
-            result_.records.clear();
         if (open_.empty())
             return result_.document = std::move(value);
         if (open_.back()->is_object())

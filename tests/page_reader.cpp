@@ -79,7 +79,32 @@ TEST_CASE("a long error is cut short")
 TEST_CASE("errors beside records are not looked at")
 {
     CHECK(read(200, R"({"results":[1],"errors":["timeout"]})").records.size() == 1);
-    CHECK(read(200, R"({"results":[],"error":"timeout"})").records.empty());
+    CHECK(read(200, R"([])", "").records.empty());
+}
+
+TEST_CASE("empty records beside an error are no page, and another try may get it")
+{
+    const auto [beside, told] = GENERATE(table<std::string, std::string>({
+        {R"("errors":[{"message":"backend down"}])", R"(/errors is [{"message":"backend down"}])"},
+        {R"("errors":{"base":["gone"]})", R"(/errors is {"base":["gone"]})"},
+        {R"("error":"timeout")", R"(/error is "timeout")"},
+        {R"("errors":[],"error":{"code":7})", R"(/error is {"code":7})"},
+    }));
+    CAPTURE(beside);
+    const auto seen = failure(200, R"({"results":[],"next":null,)" + beside + "}");
+    REQUIRE(seen);
+    CHECK(seen->reason() == "/results is empty, and " + told);
+    CHECK(seen->may_pass());
+    CHECK(seen->code() == headgate::outcome_code::page_failed);
+}
+
+TEST_CASE("empty records beside what tells of no error are an empty page")
+{
+    const std::string beside =
+        GENERATE(R"("errors":[])", R"("errors":null)", R"("error":"")", R"("error":{})",
+                 R"("error":false)", R"("error":true)", R"("errors":3)", R"("warnings":["x"])");
+    CAPTURE(beside);
+    CHECK(read(200, R"({"results":[],)" + beside + "}").records.empty());
 }
 
 TEST_CASE("what is accepted only is no page until there are records")

@@ -28,8 +28,9 @@ namespace headgate {
 class extract_options {
 public:
     /// Where in the body the records stand, as a JSON Pointer (RFC 6901) to an array; "/results"
-    /// unless set, "" for a body that is the array itself. Null there is an empty page, unless the
-    /// body has an error at its top, as `errors` or `error`: that is a failure which may pass.
+    /// unless set, "" for a body that is the array itself. Null there is an empty page. But if the
+    /// body has an error at its top, as `errors` or `error`, null and an empty array are a failure
+    /// which may pass.
     /// @throws std::invalid_argument if it is not a JSON Pointer.
     extract_options& records(const std::string& pointer)
     {

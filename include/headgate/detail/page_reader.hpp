@@ -47,11 +47,11 @@ public:
             throw std::runtime_error{"no " + records_.to_string() + " in the answer, which is " +
                                      describe(result.document)};
         const nlohmann::json& list = result.document.at(records_);
-        // Null is how some servers write an empty list, and others one that could not be read.
-        if (list.is_null() && !records_.empty())
-            check_errors(result.document);
-        else if (!list.is_array())
+        const bool is_null = list.is_null() && !records_.empty();
+        if (!is_null && !list.is_array())
             throw std::runtime_error{name() + " is " + describe(list) + ", must be an array"};
+        if (result.records.empty())
+            check_errors(result.document, is_null);
         return result;
     }
 
@@ -69,18 +69,23 @@ private:
                           "records"};
     }
 
+    /// Null and an empty array are how some servers write an empty list, and others one that could
+    /// not be read. Beside an array a mere number or truth value may count or tell of something
+    /// else.
     /// @throws no_page_yet if the answer tells of an error where GraphQL and others do.
-    void check_errors(const nlohmann::json& document) const
+    void check_errors(const nlohmann::json& document, bool is_null) const
     {
         for (const char* member : {"errors", "error"}) {
             if (!document.is_object() || !document.contains(member))
                 continue;
             const nlohmann::json& told = document.at(member);
-            if (!is_something(told))
+            const bool is_told = is_null || told.is_structured() || told.is_string();
+            if (!is_told || !is_something(told))
                 continue;
             using on_bad_text = nlohmann::json::error_handler_t;
             const std::string text = told.dump(-1, ' ', true, on_bad_text::replace);
-            throw no_page_yet{name() + " is null, and /" + member + " is " + shortened(text, 100)};
+            throw no_page_yet{name() + " is " + (is_null ? "null" : "empty") + ", and /" + member +
+                              " is " + shortened(text, 100)};
         }
     }
 

@@ -4,7 +4,10 @@
 #include "support/paged.hpp"
 
 #include <algorithm>
+#include <cctype>
+#include <cmath>
 #include <cstddef>
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -166,33 +169,59 @@ TEST_CASE("an empty page behind a full one is asked for again")
     CHECK(reader.got.size() == 12);
 }
 
-TEST_CASE("the order of keys is judged only where it is known")
+TEST_CASE("a list whose order a server may know better is read to its end")
 {
     const auto [first, second] = GENERATE(table<std::string, std::string>({
-        {R"([{"id":"b"},{"id":"a"}])", R"([{"id":"c"}])"}, // strings
-        {R"([{"id":3.5},{"id":2.5}])", R"([{"id":4.5}])"},
-        {R"([{"id":18446744073709551617},{"id":18446744073709551616}])",
-         R"([{"id":18446744073709551618}])"},
-        {R"([{"id":3},{"id":1},{"id":2}])", R"([{"id":1,"x":1}])"}, // no order
-        {R"([{"id":3},{"id":3,"x":1},{"id":4}])", R"([{"id":1}])"}, // not strictly
+        {R"([{"id":"b"},{"id":"a"}])", R"([{"id":"c"}])"},
+        {R"([{"id":"a"},{"id":"B"}])", R"([{"id":"c"},{"id":"b","x":1}])"},
+        {R"([{"id":"1"},{"id":"10"}])", R"([{"id":"2"},{"id":"20"}])"},   // as texts
+        {R"([{"id":"9"},{"id":"10"}])", R"([{"id":"11"},{"id":"100"}])"}, // as numbers
+        {R"([{"id":"-1"},{"id":"-2"}])", R"([{"id":"1"},{"id":"0"}])"},
+        {R"([{"id":5},{"id":"4"}])", R"([{"id":6},{"id":"5"}])"},
+        {R"([{"id":1},{"id":1.0}])", R"([{"id":1.00},{"id":10e-1},{"id":2}])"},
+        {R"([{"id":0},{"id":-0.0}])", R"([{"id":0.0},{"id":1}])"},
+        {R"([{"id":1e-7},{"id":0.000001}])",
+         R"([{"id":1},{"id":18446744073709551617},{"id":2e19}])"},
+        {R"([{"id":3},{"id":3,"x":1},{"id":4}])", R"([{"id":4,"x":1},{"id":5}])"},
         {R"([{"id":3}])", R"([{"id":1}])"},
-        {R"([{"id":3},{"id":2}])", R"([{"x":1},{"id":4}])"},
+        {R"([{"x":9},{"id":2},{"id":null},{"id":3}])", R"([{"id":[1]},{"id":false},{"id":4}])"},
+        // In zones, and where clocks are put back; by what they mean, and as texts.
+        {R"([{"id":"2024-10-27T02:30:00+02:00"}])", R"([{"id":"2024-10-27T02:15:00+01:00"}])"},
+        {R"([{"id":"2024-10-26"},{"id":"2024-10-27"}])", R"([{"id":"2024-10-28T00:00:00Z"}])"},
+        {R"([{"id":"2024-10-26 01:00"},{"id":"2024-10-27 02:30"}])",
+         R"([{"id":"2024-10-27 02:15"}])"},
+        {R"([{"id":"2024-01-01 11:00 AM"},{"id":"2024-01-01 11:30 AM"}])",
+         R"([{"id":"2024-01-01 01:00 PM"}])"},
+        {R"([{"id":"2024-01-01T00:00:00Z"},{"id":"2024-01-01T00:00:01.5Z"}])",
+         R"([{"id":"2024-01-01T00:00:01Z"}])"},
+        {R"([{"id":"2024-01-01T00:00:00.9Z"},{"id":"2024-01-01T00:00:01Z"}])",
+         R"([{"id":"2024-01-01T00:00:01.5Z"}])"},
+        {R"([{"id":"30.12.2023"},{"id":"31.12.2023"}])", R"([{"id":"01.01.2024"}])"},
     }));
-    CAPTURE(first);
-    keyset pager{http::request{"http://h/list"}, "/id", "since"};
+    CAPTURE(first, second);
     std::vector<std::string> pages{first, second, "[]"};
-    support::paged<keyset> reader{pager, [&](const http::request&) {
-                                      const std::string page = pages.front();
-                                      if (pages.size() > 1) // the last again and again
-                                          pages.erase(pages.begin());
-                                      return http::response{200, {}, R"({"results":)" + page + "}"};
-                                  }};
-    CHECK(reader.run()->code() == outcome_code::complete);
+    const auto server = [&](const http::request&) {
+        const std::string page = pages.front();
+        if (pages.size() > 1) // the last again and again
+            pages.erase(pages.begin());
+        return http::response{200, {}, R"({"results":)" + page + "}"};
+    };
+    keyset pager{http::request{"http://h/list"}, "/id", "since"};
+    support::paged<keyset> reader{pager, server};
+    const auto end = reader.run();
+    INFO(end->reason());
+    CHECK(end->code() == outcome_code::complete);
     CHECK(pages.size() == 1);
+    CHECK(reader.got.size() ==
+          nlohmann::json::parse(first).size() + nlohmann::json::parse(second).size());
+}
 
+TEST_CASE("the order of several keys is not judged")
+{
     keyset two{http::request{"http://h/list"}, "/id", "since"};
     two.then_by("/x", "x");
-    pages = {R"([{"id":1,"x":1},{"id":2,"x":2}])", R"([{"id":1,"x":3}])", "[]"};
+    std::vector<std::string> pages{R"([{"id":1,"x":1},{"id":2,"x":2}])", R"([{"id":1,"x":3}])",
+                                   "[]"};
     support::paged<keyset> several{
         two, [&](const http::request&) {
             const std::string page = pages.front();
@@ -201,6 +230,212 @@ TEST_CASE("the order of keys is judged only where it is known")
             return http::response{200, {}, R"({"results":)" + page + "}"};
         }};
     CHECK(several.run()->code() == outcome_code::complete);
+}
+
+namespace {
+
+/// What was sent as a parameter.
+std::string decoded(const std::string& sent)
+{
+    std::string result;
+    for (std::size_t i = 0; i < sent.size(); ++i) {
+        const bool is_escaped = sent[i] == '%';
+        result +=
+            is_escaped ? static_cast<char>(std::stoi(sent.substr(i + 1, 2), nullptr, 16)) : sent[i];
+        i += is_escaped ? 2 : 0;
+    }
+    return result;
+}
+
+/// A list that gives what lies behind a key, or also what has it, by the server's own idea of what
+/// a key is worth: `rank`, of its JSON text or of what was sent. Pages may be kept from being
+/// copies by a field that changes.
+struct ranked_api {
+    std::vector<std::string> keys; // in the order of the list, as JSON
+    std::function<double(const std::string&)> rank;
+    bool inclusive = false;
+    bool changes = false;
+    std::size_t size = 3;
+    int asked = 0;
+
+    http::response operator()(const http::request& request)
+    {
+        const std::string since = decoded(support::parameter(request, "since"));
+        std::string body;
+        std::size_t count = 0;
+        ++asked;
+        for (std::size_t i = 0; i < keys.size() && count < size; ++i) {
+            if (!since.empty() && rank(keys[i]) < rank(since) + (inclusive ? 0 : 0.0001))
+                continue;
+            body += std::string{body.empty() ? "" : ","} + R"({"id":)" + keys[i] + R"(,"n":)" +
+                    std::to_string(i) + R"(,"at":)" + std::to_string(changes ? asked : 0) + '}';
+            ++count;
+        }
+        return http::response{200, {}, R"({"results":[)" + body + "]}"};
+    }
+};
+
+std::vector<std::size_t> numbers(const std::vector<nlohmann::json>& got)
+{
+    std::vector<std::size_t> result;
+    for (const nlohmann::json& each : got)
+        result.push_back(each.at("n"));
+    return result;
+}
+
+} // namespace
+
+TEST_CASE("newest first, of what is later than a key: no record comes twice, and it is told")
+{
+    // Up to the last two digits all keys of a list are the same.
+    const auto [before, behind] = GENERATE(table<std::string, std::string>({
+        {"", ""},
+        {"-0.", "e2"},
+        {"", ".5"},
+        {"100000000000000000000000000000", ""},
+        {"\"", "\""},
+        {"\"1000000000000000000000", "\""},
+        {"\"2024-01-", "\""},
+        {"\"2024-01-", "T00:00:00Z\""},
+        {"\"2024-01-01 00:00:", ".123+02:00\""},
+        {"\"2024-01-01 00:00:00.", " UTC\""},
+        {"\"2024-01-", " 00:00:00\""},
+        {"\"2024-01-01T00:00:", "\""}, // no zone: the same records are noticed
+        {"\"k", "\""},
+    }));
+    CAPTURE(before, behind);
+    const bool falls = before != "-0.";
+    ranked_api api;
+    for (int i = 20; i > 10; --i)
+        api.keys.push_back(before + std::to_string(falls ? i : 30 - i) + behind);
+    const std::size_t at = before.find_first_of('"') == 0 ? before.size() - 1 : before.size();
+    const std::size_t from = before.size();
+    api.rank = [=](const std::string& key) {
+        const double digits = std::stod(key.substr(key.front() == '"' ? from : at, 2));
+        return falls ? digits : -digits;
+    };
+    api.changes = behind != "\"" || (before != "\"k" && before != "\"2024-01-01T00:00:");
+    const bool with_tie = GENERATE(false, true);
+    if (with_tie)
+        api.keys.insert(api.keys.begin(), api.keys.front());
+    keyset pager{http::request{"http://h/list"}, "/id", "since"};
+    support::paged<keyset> reader{pager,
+                                  [&](const http::request& request) { return api(request); }};
+    const auto end = reader.run();
+    INFO(end->reason());
+    CHECK(end->code() == outcome_code::loop);
+    CHECK(numbers(reader.got) == std::vector<std::size_t>{0, 1, 2});
+    if (api.changes) {
+        const auto shown = [](std::string key) {
+            key.erase(std::remove(key.begin(), key.end(), '"'), key.end());
+            return key;
+        };
+        CHECK(end->reason().find("page 2 begins with /id = " + shown(api.keys[0]) +
+                                 ", but the one before ended with " + shown(api.keys[2])) == 0);
+    }
+}
+
+TEST_CASE("a list that is not sorted by the key is told, and what is new there is delivered")
+{
+    const auto [keys, delivered, reason] =
+        GENERATE(table<std::vector<std::string>, std::size_t, std::string>({
+            {{"5", "1", "9", "2", "3", "4"}, 3, "page 1 has /id = 9 behind 1, against"},
+            {{"1", "2", "3", "4", "100", "5", "6"}, 6, "page 2 has /id = 5 behind 100, against"},
+            {{"1", "2", "3.5", "4", "1e1", "9.99"}, 6, "page 2 has /id = 9.99 behind 1e1, against"},
+        }));
+    CAPTURE(reason);
+    ranked_api api{keys, [](const std::string& key) { return std::stod(key); }};
+    api.changes = true;
+    keyset pager{http::request{"http://h/list"}, "/id", "since"};
+    support::paged<keyset> reader{pager,
+                                  [&](const http::request& request) { return api(request); }};
+    const auto end = reader.run();
+    CAPTURE(end->reason());
+    CHECK(end->code() == outcome_code::loop);
+    CHECK(end->reason().find(reason) == 0);
+    CHECK(reader.got.size() == delivered);
+}
+
+TEST_CASE("on a page out of order, what may have come before is not delivered")
+{
+    keyset pager{http::request{"http://h/list"}, "/id", "since"};
+    std::vector<std::string> pages{
+        R"([{"id":1},{"id":2},{"id":3}])",
+        R"([{"id":3},{"x":1},{"id":4},{"id":2,"y":1},{"id":5},{"x":2}])"};
+    support::paged<keyset> reader{
+        pager, [&](const http::request& request) {
+            const bool is_first = support::parameter(request, "since").empty();
+            return http::response{200, {}, R"({"results":)" + pages[is_first ? 0 : 1] + "}"};
+        }};
+    const auto end = reader.run();
+    CHECK(end->code() == outcome_code::loop);
+    CHECK(end->reason() == "page 2 has /id = 2 behind 4, against the order of the list so far: it "
+                           "is not sorted by that key; 5 records received");
+    CHECK(reader.got.size() == 5);
+}
+
+TEST_CASE("keys that are the same only to the server: what comes again is dropped")
+{
+    const auto fold = [](const std::string& key) {
+        const auto letter = key.find_first_of("abcdABCD");
+        return letter == std::string::npos ? 0.0 : std::tolower(key[letter]) * 1.0;
+    };
+    const auto number = [](const std::string& key) {
+        return std::stod(key.substr(key.front() == '"' ? 1 : 0));
+    };
+    ranked_api api = GENERATE_COPY(
+        ranked_api{{R"("a")", R"("Abc")", R"("abc")", R"("b")", R"("C")", R"("c")", R"("d")"},
+                   fold},
+        ranked_api{{R"("11")", "12", R"("13")", "13", R"("14")", "14", "15"}, number},
+        ranked_api{{"11", "12.0", "12.00", "12", "13", "13.0", "15"}, number},
+        ranked_api{{"11", "12", "12.0", "13.0", "13", "14", "15"}, number});
+    api.inclusive = true;
+    const bool asks_for_size = GENERATE(true, false);
+    keyset pager{http::request{"http://h/list"}, "/id", "since"};
+    if (asks_for_size)
+        pager.page_size(api.size = 4);
+    else
+        api.size = 4;
+    support::paged<keyset> reader{pager,
+                                  [&](const http::request& request) { return api(request); }};
+    const auto end = reader.run();
+    INFO(end->reason());
+    CHECK(end->code() == outcome_code::complete);
+    CHECK(numbers(reader.got) == std::vector<std::size_t>{0, 1, 2, 3, 4, 5, 6});
+}
+
+TEST_CASE("a server that reads less of a time than it gives: what comes again is dropped")
+{
+    const auto to_seconds = [](const std::string& key) { // of what is sent, no fraction is read
+        const std::string digits = key.substr(key.rfind(':') + 1);
+        return key.front() == '"' ? std::stod(digits) : std::floor(std::stod(digits));
+    };
+    ranked_api api{{}, to_seconds, true};
+    for (const char* const second : {"01.1", "01.7", "02.3", "02.5", "02.6", "03.2", "03.3"})
+        api.keys.push_back(std::string{"\"2024-01-01T00:00:"} + second + "Z\"");
+    api.size = 4;
+    keyset pager{http::request{"http://h/list"}, "/id", "since"};
+    support::paged<keyset> reader{pager,
+                                  [&](const http::request& request) { return api(request); }};
+    const auto end = reader.run();
+    INFO(end->reason());
+    CHECK(end->code() == outcome_code::complete);
+    CHECK(numbers(reader.got) == std::vector<std::size_t>{0, 1, 2, 3, 4, 5, 6});
+}
+
+TEST_CASE("a record without a key may stand on each page, and comes each time")
+{
+    keyset pager{http::request{"http://h/list"}, "/id", "since"};
+    support::paged<keyset> reader{
+        pager, [](const http::request& asked) {
+            const std::string since = support::parameter(asked, "since");
+            const int begin = since.empty() ? 0 : std::stoi(since);
+            const std::string ad = R"({"results":[{"ad":1})";
+            const std::string id = R"(,{"id":)" + std::to_string(begin + 1) + '}';
+            return http::response{200, {}, begin == 3 ? R"({"results":[])" : ad + id + "]}"};
+        }};
+    CHECK_THROWS(reader.run());
+    CHECK(reader.got.size() == 6);
 }
 
 TEST_CASE("keyset: keys of any length, and several")

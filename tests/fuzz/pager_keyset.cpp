@@ -3,7 +3,10 @@
 #include "support.hpp"
 
 #include <cstdint>
+#include <cstdlib>
+#include <optional>
 #include <string>
+#include <vector>
 
 namespace {
 
@@ -23,15 +26,39 @@ public:
     fuzz::answer make(const keyset::position&, const fuzz::http::request*) { return make_page(3); }
 };
 
-/// A sorted list in which a key may stand for several records. The server gives what lies behind a
-/// key, or also the records that have it.
+/// Keys as servers have them. Those that end in the same number are the same to the server.
+nlohmann::json make_key(unsigned kind, std::uint64_t key, bool is_other)
+{
+    const std::string digits = std::to_string(10 + key);
+    switch (kind) {
+    case 1:
+        return 10.5 + static_cast<double>(key);
+    case 2:
+        return digits;
+    case 3:
+        return "2024-01-" + digits;
+    case 4: // in any case
+        return (is_other ? "K" : "k") + digits;
+    case 5: // of any type
+        return is_other ? nlohmann::json(10 + key) : nlohmann::json(digits);
+    default:
+        return 10 + key;
+    }
+}
+
+/// A list in which a key may stand for several records. It rises, and the server gives what lies
+/// behind a key, or also the records that have it; or it is turned: it falls, and the server gives
+/// what is greater all the same.
 class honest {
 public:
     explicit honest(fuzz::input& in)
         : records_{in.byte() % 32U},
           size_{1 + in.below(8)},
           gives_key_again_{in.flag()},
-          same_{gives_key_again_ ? 1 + in.below(size_) : 1}
+          same_{gives_key_again_ ? 1 + in.below(size_) : 1},
+          kind_{static_cast<unsigned>(in.below(6))},
+          is_turned_{in.flag()},
+          others_{in.byte()}
     {
     }
 
@@ -40,6 +67,10 @@ public:
     static bool needs_request() noexcept { return true; }
     std::uint64_t records() const noexcept { return records_; }
     std::uint64_t size() const noexcept { return size_; }
+    bool is_turned() const noexcept { return is_turned_; }
+
+    /// Whether the first of all pages looks as that of a list of one page does.
+    bool looks_whole() const noexcept { return is_turned_ && size_ == 1; }
 
     /// Whether there is a page on which nothing else than one key has room.
     bool is_stuck() const noexcept
@@ -50,23 +81,50 @@ public:
     fuzz::answer make(const keyset::position&, const fuzz::http::request* request)
     {
         fuzz::require(++pages_ < 500, "an honest list ends");
-        constexpr std::uint64_t none = 1'000'000;
-        const std::uint64_t since = fuzz::number_in_query(*request, "since", none);
-        const std::uint64_t begin =
-            since == none ? 0 : std::min(since * same_ + (gives_key_again_ ? 0 : 1), records_);
-        fuzz::answer result = fuzz::make_span(begin, std::min(begin + size_, records_));
-        for (nlohmann::json& each : result.records)
-            each["key"] = each["id"].get<std::uint64_t>() / same_;
+        fuzz::answer result;
+        result.document["results"] = nlohmann::json::array();
+        const auto since = asked_for(request->url().query());
+        for (std::uint64_t i = 0; i < records_ && result.records.size() < size_; ++i) {
+            const std::uint64_t id = is_turned_ ? records_ - 1 - i : i;
+            const std::uint64_t key = id / same_;
+            if (!since || key > *since || (gives_key_again_ && key == *since))
+                result.records.push_back(
+                    {{"id", id}, {"key", make_key(kind_, key, (others_ >> (id % 8) & 1U) != 0)}});
+        }
         return result;
     }
 
 private:
+    static std::optional<std::uint64_t> asked_for(const std::string& query)
+    {
+        const auto found = query.find("since=");
+        if (found == std::string::npos)
+            return std::nullopt;
+        std::string text = query.substr(found + 6);
+        if (const auto front = text.find("2024-01-"); front == 0)
+            text.erase(0, 8);
+        return std::strtoull(text.c_str() + text.find_first_of("0123456789"), nullptr, 10) - 10;
+    }
+
     std::uint64_t records_;
     std::uint64_t size_;
     bool gives_key_again_;
     std::uint64_t same_;
+    unsigned kind_;
+    bool is_turned_;
+    unsigned others_;
     unsigned pages_ = 0;
 };
+
+void require_once(const std::vector<nlohmann::json>& got)
+{
+    std::vector<bool> seen(32);
+    for (const nlohmann::json& each : got) {
+        const auto id = each.at("id").get<std::size_t>();
+        fuzz::require(!seen.at(id), "no record is delivered twice");
+        seen[id] = true;
+    }
+}
 
 void read_hostile(fuzz::input& in)
 {
@@ -88,7 +146,10 @@ void read_honest(fuzz::input& in)
         pager.page_size(server.size());
     fuzz::extraction run{pager, server, in, list().url()};
     const auto end = run.run();
-    const bool must_be_whole = proves_its_end && !server.is_stuck();
+    const bool must_be_whole = proves_its_end && !server.is_stuck() && !server.is_turned();
+    if (server.looks_whole())
+        return;
+    require_once(run.got());
     if (must_be_whole || (end && end->code() == headgate::outcome_code::complete))
         fuzz::require_whole(server.records(), run.got(), end);
 }

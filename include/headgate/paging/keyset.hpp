@@ -3,6 +3,7 @@
 
 #include <headgate/detail/exact_number.hpp>
 #include <headgate/detail/json_pointer.hpp>
+#include <headgate/detail/json_text.hpp>
 #include <headgate/detail/key_order.hpp>
 #include <headgate/detail/key_value.hpp>
 #include <headgate/detail/known_records.hpp>
@@ -21,6 +22,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -162,16 +164,16 @@ private:
         return result;
     }
 
+    /// Reads no more of the record than its keys: that is done for each.
     record_keys keys_of(const record& one) const
     {
         record_keys result;
-        const nlohmann::json whole = one.json();
         for (const key& each : keys_) {
-            const bool is_there = whole.contains(each.pointer);
-            const nlohmann::json value = is_there ? whole.at(each.pointer) : nlohmann::json{};
-            if (!value.is_string() && !value.is_number())
+            const std::string_view written = detail::text_at(one.text(), each.pointer);
+            if (written.find_first_of("\"-0123456789") != 0)
                 return {};
-            std::string text = detail::exact_text(value, one.text(), each.pointer);
+            const auto value = nlohmann::json::parse(written.begin(), written.end());
+            std::string text = detail::exact_text(value, written, nlohmann::json::json_pointer{});
             if (text.empty())
                 return {};
             result.name += text + '\n';

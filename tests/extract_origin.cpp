@@ -1,6 +1,7 @@
 // Where an extraction goes, and what it bears: redirects, other origins, private addresses, answers
 // without bounds. In virtual time.
 #include <headgate/paging/cursor.hpp>
+#include <headgate/paging/next_request.hpp>
 #include <headgate/paging/next_url.hpp>
 #include <headgate/paging/offset.hpp>
 
@@ -119,6 +120,29 @@ TEST_CASE("an origin that is allowed gets no credentials, also of those that are
     REQUIRE(its.asked.size() == 2);
     CHECK(its.asked[0].headers().size() == 2);
     CHECK(its.asked[1].headers().empty());
+}
+
+TEST_CASE("a POST that is sent on to an origin that is allowed keeps its body, and nothing else")
+{
+    const int status = GENERATE(307, 308);
+    const http::request search = list().method("POST").body(R"({"query":"x"})", "application/json");
+    const auto ask = [search](const paging::page_content& page) -> std::optional<http::request> {
+        if (!page.document().contains("next"))
+            return std::nullopt;
+        return http::request{search}.body(R"({"query":"x","after":1})");
+    };
+    job its;
+    its.script({page(R"({"results":[{"id":1}],"next":1})"),
+                redirect(status, "http://files.test/list"), page(end_of_list)});
+    extract_options options;
+    options.prepare([](http::request& each) { each.header("X-Token", "secret"); });
+    CHECK(its.run(paging::next_request{search, ask}.allow_origin("http://files.test"), options)
+              .complete());
+    REQUIRE(its.asked.size() == 3);
+    CHECK(its.asked[2].url().str() == "http://files.test/list");
+    CHECK(its.asked[2].method() == "POST");
+    CHECK(its.asked[2].body() == R"({"query":"x","after":1})");
+    CHECK(its.asked[2].headers() == http::request::fields{{"Content-Type", "application/json"}});
 }
 
 TEST_CASE("once a public server has answered, no other is asked")

@@ -553,23 +553,18 @@ private:
         return plan_.pager().refused(what.where, response);
     }
 
-    /// Whether the page is elsewhere on the same server, and to be asked for there. Each hop pays a
-    /// token.
+    /// Whether the page is elsewhere, and to be asked for there. Each hop pays a token.
     bool goes_on_elsewhere(const task& what, const http::url& base, const http::response& response,
                            effort& so_far)
     {
         const origin_guard* guard = plan_.pager().guard(what.where);
-        auto next = guard ? guard->redirect(base, response) : std::nullopt;
-        if (!next)
+        const auto target = guard ? guard->redirect(base, response) : std::nullopt;
+        if (!target)
             return false;
         if (++so_far.redirects > most_redirects)
             throw bound_exceeded{"more than " + std::to_string(most_redirects) + " redirects"};
-        if (guard->is_home(next->url())) {
-            std::lock_guard lock{mutex_};
-            http::request same = plan_.pager().request(what.where);
-            next = same.url(next->url());
-        }
-        so_far.moved = std::move(next);
+        std::lock_guard lock{mutex_};
+        so_far.moved = guard->moved(plan_.pager().request(what.where), *target);
         return so_far.hops_on = true;
     }
 

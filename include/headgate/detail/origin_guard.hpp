@@ -5,6 +5,8 @@
 #include <headgate/http/response.hpp>
 #include <headgate/http/url.hpp>
 
+#include <curl/curl.h>
+
 #include <algorithm>
 #include <optional>
 #include <stdexcept>
@@ -32,7 +34,8 @@ public:
 
     const http::request& list() const noexcept { return list_; }
 
-    /// Lets the server of that URL be asked too, without any of the header fields of `list`.
+    /// Lets the server of that URL be asked too, without any of the header fields of `list`, but
+    /// for the type of a body.
     void allow(const std::string& origin) { allowed_.emplace_back(origin); }
 
     /// Whether credentials may go there.
@@ -55,14 +58,27 @@ public:
         return result;
     }
 
-    /// The request for where a redirect leads; nothing if the answer is none that can be followed.
+    /// Where a redirect leads; nothing if the answer is none that can be followed.
     /// @throws as `follow`
-    std::optional<http::request> redirect(const http::url& base, const http::response& answer) const
+    std::optional<http::url> redirect(const http::url& base, const http::response& answer) const
     {
         const auto target = answer.header("Location");
         if (!target || !is_redirect(answer.status()))
             return std::nullopt;
-        return follow(base, std::string{*target});
+        return follow(base, std::string{*target}).url();
+    }
+
+    /// The same request to another URL, which may be asked. Elsewhere its method and body go, which
+    /// say what is asked for, and not its header fields, in which credentials may be.
+    http::request moved(http::request what, const http::url& target) const
+    {
+        if (is_home(target))
+            return std::move(what.url(target));
+        http::request result{target};
+        result.method(what.method());
+        if (what.body())
+            result.body(*what.body(), content_type(what));
+        return result;
     }
 
     /// @throws foreign_origin if `target` is not to be asked
@@ -82,6 +98,14 @@ public:
     }
 
 private:
+    static std::string content_type(const http::request& what)
+    {
+        for (const auto& [name, value] : what.headers())
+            if (curl_strequal(name.c_str(), "Content-Type"))
+                return value;
+        return {};
+    }
+
     /// Only 307 and 308 keep a method other than GET as it is.
     bool is_redirect(int status) const
     {

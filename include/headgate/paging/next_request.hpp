@@ -29,7 +29,7 @@ namespace headgate::paging {
 ///
 /// Loops, empty pages and totals are seen to as by the other styles. An exception that leaves the
 /// function ends the run as a failure of the page. A request to another origin than the list's is
-/// refused unless it is allowed, and then goes out without any header field.
+/// refused unless it is allowed, and then goes out without any header field but the type of a body.
 class next_request : public detail::page_chain {
 public:
     using function = std::function<std::optional<http::request>(const page_content&)>;
@@ -39,7 +39,8 @@ public:
     {
     }
 
-    /// Also goes where that URL's scheme, host and port are, without header fields.
+    /// Also goes where that URL's scheme, host and port are, without header fields but the type of
+    /// a body.
     /// @throws std::invalid_argument as `http::url` does.
     next_request& allow_origin(const std::string& origin)
     {
@@ -60,16 +61,10 @@ public:
             return stop_at(content.records(), outcome_code::foreign_origin,
                            describe(where) + ": " + e.what());
         }
-        if (!guard_.is_home(next->url())) {
-            http::request bare{next->url()};
-            bare.method(next->method());
-            if (next->body())
-                bare.body(*next->body());
-            next = std::move(bare);
-        }
+        if (!guard_.is_home(next->url()))
+            next = guard_.moved(*next, next->url());
         // A body is the caller's own for the most part, and may be long: what a server can put into
-        // it is no longer than its page. Its every byte is in the name all the same, so that no
-        // two are taken for each other.
+        // it is no longer than its page. It is part of the name with every byte all the same.
         std::string name = next->url().str();
         check_length(name);
         name = next->method() + ' ' + name;

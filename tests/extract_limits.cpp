@@ -166,6 +166,37 @@ TEST_CASE("a hook that throws names the page and says why")
     CHECK(outcome.reason().find("throttled_if: my hook") != std::string::npos);
 }
 
+TEST_CASE("neither refusals while others come nor new credentials are counted as failed tries")
+{
+    const auto [answers, tries] = GENERATE(table<std::vector<int>, int>({
+        {{429, 429, 429, 500}, 0},
+        {{500, 429, 429, 429}, 0},
+        {{401, 500}, 0},
+        {{401, 429, 500, 429}, 0},
+        {{500, 500}, 2},
+        {{429, 500, 429, 500}, 4},
+        {{401, 500, 500}, 3},
+        {{401, 429, 429, 403}, 4},
+    }));
+    CAPTURE(answers);
+    job its{simulated_api_options{}.records(1000).network(10ms, 20ms), {limit::paced(100, 1s)}};
+    std::size_t asked = 0;
+    its.answer = [&, &statuses = answers](const http::request& what) {
+        std::optional<http::response> result;
+        if (what.url().query() == "offset=50" && asked < statuses.size())
+            result.emplace(statuses[asked++]);
+        return result;
+    };
+    const auto outcome = its.run(extract_options{}.retries(1).max_in_flight(8).refresh(
+        []() -> asio::awaitable<void> { co_return; }));
+    INFO(outcome.reason());
+    CHECK(asked == answers.size());
+    CHECK(outcome.complete() == (tries == 0));
+    if (tries > 0)
+        CHECK(outcome.reason().find("(after " + std::to_string(tries) + " tries)") !=
+              std::string::npos);
+}
+
 TEST_CASE("credentials are renewed once, however many requests were refused")
 {
     job its{simulated_api_options{}.records(60).network(10ms, 20ms), fast};

@@ -161,7 +161,8 @@ private:
 
     /// What has been tried for a page.
     struct effort {
-        unsigned tries = 0;       ///< that came to nothing
+        unsigned tries = 0;       ///< that came to nothing, whatever the reason
+        unsigned failures = 0;    ///< of those, that are counted against the page
         unsigned refusals = 0;    ///< of those, "too many" since another page came
         std::uint64_t pages = 0;  ///< how many had come then
         unsigned credentials = 0; ///< those that the last request was sent with
@@ -340,8 +341,10 @@ private:
             if (page.called_off)
                 co_return true;
             const auto next = retry(so_far);
-            if (next == retry_policy::verdict::try_again)
+            if (next == retry_policy::verdict::try_again) {
+                ++so_far.failures;
                 co_return false;
+            }
             if (next == retry_policy::verdict::wait_longer)
                 continue;
             give_up(what, wrong->without_budget(), so_far.tries);
@@ -385,7 +388,7 @@ private:
     {
         auto state = co_await asio::this_coro::cancellation_state;
         typename page_waits<task>::waiting here{waits_, wait, what, kind_of(page), state};
-        timer pause{limiter_.get_executor(), backoff(so_far.tries)};
+        timer pause{limiter_.get_executor(), backoff(so_far.failures)};
         auto operation = pause.async_wait(
             asio::bind_cancellation_slot(wait.slot(), as_tuple(asio::use_awaitable)));
         auto [failed] = co_await std::move(operation);
@@ -411,8 +414,7 @@ private:
             reaction = control_.heard(response, told, sent, now(), statistics_.in_flight);
             if (reaction.refused) {
                 ++statistics_.refused;
-                if (std::exchange(so_far.pages, control_.retries().successes()) != so_far.pages)
-                    so_far.refusals = 0;
+                forgive(so_far);
                 again = control_.retries().may_repeat(so_far.refusals++);
             }
             if (reaction.limits)
@@ -481,7 +483,17 @@ private:
     {
         std::lock_guard lock{mutex_};
         so_far.retries.failed(sent);
-        return control_.retries().has_tries(so_far.tries);
+        forgive(so_far);
+        return control_.retries().has_tries(so_far.failures + so_far.refusals);
+    }
+
+    /// A page is not to blame for having been refused if others have come since.
+    void forgive(effort& so_far) const
+    {
+        const std::uint64_t pages = control_.retries().successes();
+        if (pages != so_far.pages)
+            so_far.refusals = 0;
+        so_far.pages = pages;
     }
 
     retry_policy::verdict retry(effort& so_far)

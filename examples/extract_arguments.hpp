@@ -42,7 +42,7 @@ struct arguments {
     std::string rate_text;
     std::size_t page_size = 0;
     std::string records = "/results";
-    std::string total = "/count";
+    std::optional<std::string> total;
     std::string paginate = "offset";
     std::string offset_param = "offset";
     std::string limit_param = "limit";
@@ -257,7 +257,7 @@ inline std::optional<arguments> parse_arguments(int argc, char* argv[])
         ->check(whole_numbers(1, std::numeric_limits<std::uint32_t>::max()));
     app.add_option("--records", result.records, "JSON Pointer to the records")
         ->capture_default_str();
-    app.add_option("--total", result.total, "JSON Pointer to the total")->capture_default_str();
+    app.add_option("--total", result.total, "JSON Pointer to the total")->default_str("/count");
     app.add_option("--max-in-flight", result.max_in_flight, "Most requests in flight at once")
         ->check(CLI::Range(1, 100'000))
         ->capture_default_str();

@@ -25,7 +25,9 @@ inline headgate::http::request make_request(const arguments& args)
 inline headgate::paging::offset make_offset(const arguments& args)
 {
     headgate::paging::offset pager{make_request(args)};
-    pager.offset_param(args.offset_param).limit_param(args.limit_param).total(args.total);
+    pager.offset_param(args.offset_param).limit_param(args.limit_param);
+    if (args.total)
+        pager.total(*args.total);
     if (args.page_size > 0)
         pager.page_size(args.page_size);
     if (!args.seam_check.empty())
@@ -36,7 +38,9 @@ inline headgate::paging::offset make_offset(const arguments& args)
 inline headgate::paging::page_number make_page_number(const arguments& args)
 {
     headgate::paging::page_number pager{make_request(args)};
-    pager.page_param(args.page_param).limit_param(args.limit_param).total(args.total);
+    pager.page_param(args.page_param).limit_param(args.limit_param);
+    if (args.total)
+        pager.total(*args.total);
     pager.first_page(args.first_page);
     if (args.page_size > 0)
         pager.page_size(args.page_size);
@@ -46,7 +50,9 @@ inline headgate::paging::page_number make_page_number(const arguments& args)
 inline headgate::paging::cursor make_cursor(const arguments& args)
 {
     headgate::paging::cursor pager{make_request(args)};
-    pager.in_body(args.next).cursor_param(args.cursor_param).total(args.total);
+    pager.in_body(args.next).cursor_param(args.cursor_param);
+    if (args.total)
+        pager.total(*args.total);
     if (!args.cursor_header.empty())
         pager.in_header(args.cursor_header);
     if (!args.more.empty())
@@ -59,7 +65,9 @@ inline headgate::paging::cursor make_cursor(const arguments& args)
 inline headgate::paging::next_url make_next_url(const arguments& args)
 {
     headgate::paging::next_url pager{make_request(args)};
-    pager.in_body(args.next).total(args.total);
+    pager.in_body(args.next);
+    if (args.total)
+        pager.total(*args.total);
     if (args.paginate == "link")
         pager.in_link();
     for (const std::string& origin : args.allowed_origins)

@@ -326,7 +326,8 @@ class Cursors(Hostile):
 
     def test_one_that_is_elsewhere_is_told(self):
         styles = (["cursor"], ["cursor", "--cursor-header", "X-Next"], ["next"], ["link"])
-        for at in ("next_cursor", "nextPageToken", "meta.next", "response_metadata.next_cursor"):
+        for at in ("next_cursor", "nextPageToken", "meta.next", "response_metadata.next_cursor",
+                   "cursor", "meta.cursor", "paging.after"):
             place = "/" + at.replace(".", "/")
             for style in styles:
                 with self.subTest(at=at, style=style):
@@ -338,6 +339,24 @@ class Cursors(Hostile):
                     self.assert_complete(result, range(PAGE))
             result = self.pull("elsewhere", "--paginate", "cursor", "--next", place, at=at)
             self.assert_complete(result, range(250))
+
+    def test_more_by_a_usual_name_is_told(self):
+        for style in ("cursor", "next_url", "link"):
+            with self.subTest(style=style):
+                result = self.pull(style, more_as="has_more", stop=100)
+                self.assert_cut_short(result, "page_failed", "page 5", "/has_more is true",
+                                      ids=range(100))
+                self.assert_complete(self.pull(style, more_as="has_more"), range(250))
+
+    def test_a_list_without_any_next_is_measured_by_its_total(self):
+        for style in ("cursor", "next", "link"):
+            with self.subTest(style=style):
+                result = self.pull("no_next", "--paginate", style, total_as="meta.total")
+                self.assert_cut_short(result, "count_mismatch", "/meta/total", "250", "20 records",
+                                      ids=range(PAGE))
+                result = self.pull("no_next", "--paginate", style, total_as="meta.total",
+                                   records=PAGE)
+                self.assert_complete(result, range(PAGE))
 
     def test_one_that_has_expired_is_told(self):
         for status in (400, 404, 410, 422):

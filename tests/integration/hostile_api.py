@@ -305,6 +305,12 @@ def chained(request, begin):
     return rows[begin:end], end if end < stop else None
 
 
+def told_of_more(request, end):
+    """Whether there are records behind the place `end`, by the name `more_as`."""
+    name = request.get("more_as")
+    return {name: end < len(request.rows())} if name else {}
+
+
 @behaviour
 def cursor(request):
     """Also says, with `more` yes, whether records are left, or how many."""
@@ -314,6 +320,7 @@ def cursor(request):
     left = len(request.rows()) - begin - len(rows)
     if told := request.get("more"):
         more["more"] = left > 0 if told == "yes" else left
+    more.update(told_of_more(request, begin + len(rows)))
     return page(request, rows, place=begin, **more)
 
 
@@ -328,6 +335,13 @@ def elsewhere(request):
 
 
 @behaviour
+def no_next(request):
+    """One page that names no next, and tells of the total at `total_as`, two names with a dot."""
+    above, name = request.get("total_as").split(".")
+    return page(request, request.rows()[:request.size], **{above: {name: len(request.rows())}})
+
+
+@behaviour
 def expiring(request):
     """Does not know a cursor to record `broken_from` any more."""
     if request.get("cursor", "").startswith(request.get("broken_from") + "-"):
@@ -339,7 +353,7 @@ def expiring(request):
 def next_url(request):
     begin = request.number("at")
     rows, end = chained(request, begin)
-    return page(request, rows, place=begin,
+    return page(request, rows, place=begin, **told_of_more(request, begin + len(rows)),
                 next=None if end is None else request.url(at=end, turn=len(request.run.requests)))
 
 
@@ -355,7 +369,8 @@ def link(request):
                   "first": request.url(at=0)}
         headers = [request.filled(form, **places).split(": ", 1)
                    for form in request.query.get("form", ['Link: <{next}>; rel="next"'])]
-    return page(request, rows, place=begin, headers=headers)
+    return page(request, rows, place=begin, headers=headers,
+                **told_of_more(request, begin + len(rows)))
 
 
 def chosen_cursors(request):

@@ -3,9 +3,11 @@
 
 #include <headgate/async_limiter.hpp>
 #include <headgate/http/request.hpp>
+#include <headgate/http/url.hpp>
 #include <headgate/limit.hpp>
 
 #include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -80,6 +82,75 @@ struct arguments {
 inline CLI::Range whole_numbers(std::int64_t least, std::int64_t most = 1'000'000'000'000'000)
 {
     return CLI::Range{least, most};
+}
+
+/// A number of bytes, with a unit or without.
+inline CLI::Validator bytes()
+{
+    return CLI::Validator{
+        [](std::string& text) -> std::string {
+            static const CLI::AsSizeValue to_bytes{false};
+            try {
+                std::string number = text;
+                if (to_bytes(number).empty() && whole_numbers(1)(number).empty()) {
+                    text = number;
+                    return {};
+                }
+            } catch (const CLI::Error&) {
+                // Its message names all units in all spellings.
+            }
+            return "Value " + text +
+                   " is no number of bytes in range 1 to 1000000000000000, like 67108864 or 64M";
+        },
+        "BYTES"};
+}
+
+/// What takes a value as it is where `check` does not throw.
+template <class Check>
+CLI::Validator checked(Check check, const std::string& kind)
+{
+    return CLI::Validator{[check](std::string& text) -> std::string {
+                              try {
+                                  check(text);
+                                  return {};
+                              } catch (const std::exception& e) {
+                                  return e.what();
+                              }
+                          },
+                          kind};
+}
+
+inline void check_json_pointer(const std::string& text)
+{
+    try {
+        static_cast<void>(nlohmann::json::json_pointer{text});
+    } catch (const nlohmann::json::exception&) {
+        throw std::invalid_argument{"\"" + text +
+                                    "\" is not a JSON Pointer (empty, or like /data/items)"};
+    }
+}
+
+/// A JSON Pointer, as all that follow are checked when the command line is read, so that a message
+/// can name the option.
+inline CLI::Validator json_pointer()
+{
+    return checked(check_json_pointer, "POINTER");
+}
+
+/// The name of a parameter, or with a slash before it its place in the request's body.
+inline CLI::Validator parameter()
+{
+    return checked(
+        [](const std::string& text) {
+            if (text.substr(0, 1) == "/")
+                check_json_pointer(text);
+        },
+        "NAME");
+}
+
+inline CLI::Validator origin()
+{
+    return checked([](const std::string& text) { headgate::http::url{text}; }, "URL");
 }
 
 /// "1.5m" as seconds.
@@ -164,31 +235,41 @@ inline std::pair<std::string, std::string> parse_header(const std::string& text)
 inline void add_style_options(CLI::App& app, arguments& result)
 {
     app.add_option("--offset-param", result.offset_param, "Name of the offset parameter")
+        ->check(parameter())
         ->capture_default_str();
     app.add_option("--limit-param", result.limit_param, "Name of the page size parameter")
+        ->check(parameter())
         ->capture_default_str();
     app.add_option("--page-param", result.page_param, "Name of the page number parameter")
+        ->check(parameter())
         ->capture_default_str();
     app.add_option("--first-page", result.first_page, "Number of the first page")
         ->check(whole_numbers(0))
         ->capture_default_str();
     app.add_option("--cursor-param", result.cursor_param,
                    "Name of the parameter for the cursor or the key")
+        ->check(parameter())
         ->capture_default_str();
     app.add_option("--next", result.next, "JSON Pointer to the next cursor or URL")
+        ->check(json_pointer())
         ->capture_default_str();
     app.add_option("--cursor-header", result.cursor_header,
                    "Header field with the next cursor, instead of --next");
-    app.add_option("--more", result.more, "JSON Pointer to what is false or 0 on the last page");
+    app.add_option("--more", result.more, "JSON Pointer to what is false or 0 on the last page")
+        ->check(json_pointer());
     app.add_option("--key", result.key, "JSON Pointer into a record to its key, for keyset")
+        ->check(json_pointer())
         ->capture_default_str();
     app.add_option("--seam-check", result.seam_check,
                    "JSON Pointer into a record to its key, to notice when rows of an offset list "
-                   "move; such as come again are dropped, as by --unique");
+                   "move; such as come again are dropped, as by --unique")
+        ->check(json_pointer());
     app.add_option("--unique", result.unique,
-                   "JSON Pointer into a record to its key; records that come again are dropped");
+                   "JSON Pointer into a record to its key; records that come again are dropped")
+        ->check(json_pointer());
     app.add_option("--allow-origin", result.allowed_origins,
                    "Another origin that next URLs may lead to; it gets no --header")
+        ->check(origin())
         ->allow_extra_args(false);
     app.add_flag("--allow-private", result.allow_private,
                  "Let a public server send to private addresses");
@@ -256,8 +337,11 @@ inline std::optional<arguments> parse_arguments(int argc, char* argv[])
     app.add_option("--page-size", result.page_size, "Records to ask for at once")
         ->check(whole_numbers(1, std::numeric_limits<std::uint32_t>::max()));
     app.add_option("--records", result.records, "JSON Pointer to the records")
+        ->check(json_pointer())
         ->capture_default_str();
-    app.add_option("--total", result.total, "JSON Pointer to the total")->default_str("/count");
+    app.add_option("--total", result.total, "JSON Pointer to the total")
+        ->check(json_pointer())
+        ->default_str("/count");
     app.add_option("--max-in-flight", result.max_in_flight, "Most requests in flight at once")
         ->check(CLI::Range(1, 100'000))
         ->capture_default_str();
@@ -273,7 +357,7 @@ inline std::optional<arguments> parse_arguments(int argc, char* argv[])
                  "Find out what the server really allows, up to --rate and --max-in-flight");
     app.add_option("--timeout", timeout, "Longest time for one request")->capture_default_str();
     app.add_option("--max-page-bytes", result.max_page_bytes, "Largest page, after decompression")
-        ->check(whole_numbers(1))
+        ->transform(bytes())
         ->capture_default_str();
     app.add_option("--max-pages", result.max_pages, "Most pages to ask for")
         ->check(whole_numbers(1));

@@ -28,8 +28,7 @@ class BadUsage(Case):
             ([url, "--rate", "1.5/s"], "1.5/s"),
             ([url, *FAST, "--unknown"], "--unknown"),
             ([url, *FAST, "surplus"], "surplus"),
-            ([url, *FAST, "--records", "results"], "results"),
-            ([url, *FAST, "--total", "count"], "count"),
+            ([url, *FAST, "--allow-origin", "*", "--paginate", "next"], '--allow-origin: URL "*"'),
             ([url, *FAST, "--header", "nonsense"], "nonsense"),
             ([url, *FAST, "--header", "Bad Name: x"], "--header Bad Name:"),
             ([url, *FAST, "--header", "X: a\r\nEvil: b"], "X"),
@@ -72,6 +71,17 @@ class BadUsage(Case):
                 with self.subTest(option=option, value=value):
                     self.assert_refused(["http://127.0.0.1:1/", *FAST, option, value],
                                         option + ": ", range_)
+
+    def test_what_is_no_json_pointer_names_its_option(self):
+        for option in ["--records", "--total", "--next", "--more", "--key", "--seam-check",
+                       "--unique"]:
+            with self.subTest(option=option):
+                self.assert_refused(["http://127.0.0.1:1/", *FAST, option, "results"],
+                                    f'{option}: "results" is not a JSON Pointer')
+        for option in ["--offset-param", "--limit-param", "--page-param", "--cursor-param"]:
+            with self.subTest(option=option):
+                self.assert_refused(["http://127.0.0.1:1/", *FAST, option, "/~x"],
+                                    f'{option}: "/~x" is not a JSON Pointer')
 
     def test_a_rate_is_a_positive_number(self):
         for rate in ["-1/s", "-18446744073709551516/s", "18446744073709551617/s", "0/s", "/s",
@@ -154,6 +164,12 @@ class Lists(Case):
     def test_a_timeout_is_told(self):
         result = self.extract(f"{self.url}/hang", *FAST, "--timeout", "200ms", "--retries", "0")
         self.assert_one_line(result, 1, "page at offset 0", "timed out")
+
+    def test_a_size_may_have_a_unit(self):
+        for size in ["1M", "1MiB", "1024k", "1048576"]:
+            with self.subTest(size=size):
+                result = self.extract(f"{self.url}/large", *FAST, "--max-page-bytes", size)
+                self.assert_one_line(result, 1, "larger than 1048576 bytes")
 
     def test_a_cap_on_pages_is_no_success(self):
         result = self.extract(f"{self.url}/good", *FAST, "--page-size", "50", "--max-pages", "2")

@@ -237,7 +237,7 @@ inline void add_style_options(CLI::App& app, arguments& result)
     app.add_option("--offset-param", result.offset_param, "Name of the offset parameter")
         ->check(parameter())
         ->capture_default_str();
-    app.add_option("--limit-param", result.limit_param, "Name of the page size parameter")
+    app.add_option("--limit-param", result.limit_param, "Name of the parameter for --page-size")
         ->check(parameter())
         ->capture_default_str();
     app.add_option("--page-param", result.page_param, "Name of the page number parameter")
@@ -254,7 +254,8 @@ inline void add_style_options(CLI::App& app, arguments& result)
         ->check(json_pointer())
         ->capture_default_str();
     app.add_option("--cursor-header", result.cursor_header,
-                   "Header field with the next cursor, instead of --next");
+                   "Header field with the next cursor, instead of --next")
+        ->excludes("--next");
     app.add_option("--more", result.more, "JSON Pointer to what is false or 0 on the last page")
         ->check(json_pointer());
     app.add_option("--key", result.key, "JSON Pointer into a record to its key, for keyset")
@@ -278,16 +279,42 @@ inline void add_style_options(CLI::App& app, arguments& result)
     app.add_flag("--ordered", result.ordered, "Write pages in the order of the list");
 }
 
-/// What fits no style, or not this one.
-inline void check_style(const arguments& args)
+/// What only some styles know. With another it would do nothing, and seem to.
+inline void check_style_options(const CLI::App& app, const std::string& style)
 {
-    const bool names_url = args.paginate == "next" || args.paginate == "link";
-    if (!args.seam_check.empty() && args.paginate != "offset")
-        throw bad_usage{"--seam-check needs --paginate offset"};
-    if (!args.allowed_origins.empty() && !names_url)
-        throw bad_usage{"--allow-origin needs --paginate next or link"};
-    if (!args.cursor_header.empty() && args.paginate != "cursor")
-        throw bad_usage{"--cursor-header needs --paginate cursor"};
+    struct known {
+        const char* option;
+        std::vector<std::string> styles;
+    };
+    static const known all[] = {
+        {"--offset-param", {"offset"}},
+        {"--seam-check", {"offset"}},
+        {"--page-param", {"page"}},
+        {"--first-page", {"page"}},
+        {"--cursor-param", {"cursor", "keyset"}},
+        {"--cursor-header", {"cursor"}},
+        {"--more", {"cursor"}},
+        {"--next", {"cursor", "next"}},
+        {"--allow-origin", {"next", "link"}},
+        {"--key", {"keyset"}},
+        {"--total", {"offset", "page", "cursor", "next", "link"}},
+    };
+    for (const known& each : all) {
+        if (app.get_option(each.option)->count() == 0 ||
+            std::find(each.styles.begin(), each.styles.end(), style) != each.styles.end())
+            continue;
+        std::string needed = each.styles.front();
+        for (std::size_t i = 1; i < each.styles.size(); ++i)
+            needed += (i + 1 < each.styles.size() ? ", " : " or ") + each.styles[i];
+        throw bad_usage{std::string{each.option} + " needs --paginate " + needed};
+    }
+    if (app.get_option("--limit-param")->count() > 0 && app.get_option("--page-size")->count() == 0)
+        throw bad_usage{"--limit-param needs --page-size"};
+}
+
+/// What does not fit together.
+inline void check_fit(const CLI::App& app, const arguments& args)
+{
     if (args.repeat_post && !args.data)
         throw bad_usage{"--repeat-post needs --data"};
     for (const auto& [option, name] : {std::pair{"--offset-param", &args.offset_param},
@@ -297,6 +324,7 @@ inline void check_style(const arguments& args)
         if (!args.data && name->substr(0, 1) == "/")
             throw bad_usage{std::string{option} + ' ' + *name +
                             ": a place in a JSON body needs --data"};
+    check_style_options(app, args.paginate);
     if (!args.stats.empty() && args.stats == args.output)
         throw bad_usage{"--stats and --output are both " +
                         (args.output == "-" ? "standard output" : args.output)};
@@ -388,7 +416,7 @@ inline std::optional<arguments> parse_arguments(int argc, char* argv[])
     for (const CLI::Option* option : later)
         if (option->count() > 0)
             throw bad_usage{"--" + option->get_single_name() + " is not supported yet"};
-    check_style(result);
+    check_fit(app, result);
     if (burst > 0 && kind != "bucket")
         throw bad_usage{"--burst needs --rate-kind bucket"};
 

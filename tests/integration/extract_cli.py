@@ -29,6 +29,9 @@ class BadUsage(Case):
             ([url, *FAST, "--unknown"], "--unknown"),
             ([url, *FAST, "surplus"], "surplus"),
             ([url, *FAST, "--allow-origin", "*", "--paginate", "next"], '--allow-origin: URL "*"'),
+            ([url, *FAST, "--limit-param", "size"], "--limit-param needs --page-size"),
+            ([url, *FAST, "--paginate", "cursor", "--cursor-header", "X-Next", "--next", "/next"],
+             "--next"),
             ([url, *FAST, "--header", "nonsense"], "nonsense"),
             ([url, *FAST, "--header", "Bad Name: x"], "--header Bad Name:"),
             ([url, *FAST, "--header", "X: a\r\nEvil: b"], "X"),
@@ -82,6 +85,25 @@ class BadUsage(Case):
             with self.subTest(option=option):
                 self.assert_refused(["http://127.0.0.1:1/", *FAST, option, "/~x"],
                                     f'{option}: "/~x" is not a JSON Pointer')
+
+    def test_an_option_of_another_style_is_not_ignored(self):
+        values = {"--offset-param": "a", "--page-param": "a", "--cursor-param": "a",
+                  "--first-page": "2", "--cursor-header": "X-Next",
+                  "--allow-origin": "http://127.0.0.1:2"}
+        styles = {"--offset-param": ["offset"], "--seam-check": ["offset"],
+                  "--page-param": ["page"], "--first-page": ["page"],
+                  "--cursor-param": ["cursor", "keyset"], "--cursor-header": ["cursor"],
+                  "--more": ["cursor"], "--next": ["cursor", "next"],
+                  "--allow-origin": ["next", "link"], "--key": ["keyset"],
+                  "--total": ["offset", "page", "cursor", "next", "link"]}
+        for option, known in styles.items():
+            for style in ["offset", "page", "cursor", "next", "link", "keyset"]:
+                if style in known:
+                    continue
+                with self.subTest(option=option, style=style):
+                    self.assert_refused(["http://127.0.0.1:1/", *FAST, "--paginate", style, option,
+                                         values.get(option, "/a")],
+                                        f"{option} needs --paginate {known[0]}", known[-1])
 
     def test_a_rate_is_a_positive_number(self):
         for rate in ["-1/s", "-18446744073709551516/s", "18446744073709551617/s", "0/s", "/s",

@@ -256,7 +256,9 @@ inline void add_style_options(CLI::App& app, arguments& result)
     app.add_option("--cursor-header", result.cursor_header,
                    "Header field with the next cursor, instead of --next")
         ->excludes("--next");
-    app.add_option("--more", result.more, "JSON Pointer to what is false or 0 on the last page")
+    app.add_option("--more", result.more,
+                   "JSON Pointer to what is false or 0 on the last page, for cursor; unless given, "
+                   "has_more and the like are looked for")
         ->check(json_pointer());
     app.add_option("--key", result.key, "JSON Pointer into a record to its key, for keyset")
         ->check(json_pointer())
@@ -269,12 +271,15 @@ inline void add_style_options(CLI::App& app, arguments& result)
                    "JSON Pointer into a record to its key; records that come again are dropped")
         ->check(json_pointer());
     app.add_option("--allow-origin", result.allowed_origins,
-                   "Another origin that next URLs may lead to; it gets no --header")
+                   "Another origin that next URLs may lead to, for next and link; it gets no "
+                   "--header")
         ->check(origin())
         ->allow_extra_args(false);
     app.add_flag("--allow-private", result.allow_private,
                  "Let a public server send to private addresses");
-    app.add_option("--data", result.data, "JSON body; makes the requests POST");
+    app.add_option("--data", result.data,
+                   "JSON body, sent as it is but for parameters that stand in it; makes the "
+                   "requests POST. A file cannot be named, not even by @");
     app.add_flag("--repeat-post", result.repeat_post, "Also try POST again after a failure");
     app.add_flag("--ordered", result.ordered, "Write pages in the order of the list");
 }
@@ -357,8 +362,9 @@ inline std::optional<arguments> parse_arguments(int argc, char* argv[])
         ->check(whole_numbers(1, headgate::limit::max_count));
     app.add_option(
            "--paginate", result.paginate,
-           "Style of paging: by offset, page number, cursor, the next page's URL in the body "
-           "or in the Link header, or the last record's key")
+           "Style of paging: by offset or page number, from the first on whatever the URL says, by "
+           "cursor, the next page's URL in the body or in the Link header, or the last record's "
+           "key")
         ->check(CLI::IsMember({"offset", "page", "cursor", "next", "link", "keyset"}))
         ->capture_default_str();
     add_style_options(app, result);
@@ -367,7 +373,10 @@ inline std::optional<arguments> parse_arguments(int argc, char* argv[])
     app.add_option("--records", result.records, "JSON Pointer to the records")
         ->check(json_pointer())
         ->capture_default_str();
-    app.add_option("--total", result.total, "JSON Pointer to the total")
+    app.add_option(
+           "--total", result.total,
+           "JSON Pointer to the total; unless given, a list without a next page is measured by "
+           "other usual names, too")
         ->check(json_pointer())
         ->default_str("/count");
     app.add_option("--max-in-flight", result.max_in_flight, "Most requests in flight at once")
@@ -387,7 +396,8 @@ inline std::optional<arguments> parse_arguments(int argc, char* argv[])
     app.add_option("--max-page-bytes", result.max_page_bytes, "Largest page, after decompression")
         ->transform(bytes())
         ->capture_default_str();
-    app.add_option("--max-pages", result.max_pages, "Most pages to ask for")
+    app.add_option("--max-pages", result.max_pages,
+                   "Most pages to ask for; the rest of one that came short is not another")
         ->check(whole_numbers(1));
     app.add_option("--header", headers, "Sent with every request: 'Name: value'")
         ->allow_extra_args(false);
@@ -400,6 +410,9 @@ inline std::optional<arguments> parse_arguments(int argc, char* argv[])
         ->check(CLI::Validator{
             [](const std::string& file) { return file.empty() ? "must be a file or -" : ""; }, ""});
     app.add_flag("--no-progress", result.no_progress, "No progress line on a terminal");
+#ifdef EXTRACT_VERSION
+    app.set_version_flag("--version", "extract " EXTRACT_VERSION);
+#endif
     std::vector<CLI::Option*> later;
     for (const char* name : {"--checkpoint", "--quota"})
         later.push_back(app.add_option(name, "Not supported yet")->group(""));

@@ -135,6 +135,10 @@ class BadUsage(Case):
         process = subprocess.run([EXTRACT, "--help"], capture_output=True, check=True)
         self.assertIn(b"--rate", process.stdout)
 
+    def test_the_version_is_no_failure(self):
+        process = subprocess.run([EXTRACT, "--version"], capture_output=True, check=True)
+        self.assertRegex(process.stdout, rb"^extract \d+\.\d+\.\d+\n$")
+
 
 class Lists(Case):
     def setUp(self):

@@ -271,6 +271,36 @@ TEST_CASE("a cap on pages is no quiet end")
     CHECK(exact.all(options).complete());
 }
 
+TEST_CASE("a page in parts is no larger than one that comes at once may be")
+{
+    const std::string filler(15'000, 'x');
+    const bool in_records = GENERATE(false, true);
+    run job{[&](loopback_request request) -> answers {
+        const int begin = std::stoi(request.query("offset"));
+        nlohmann::json body{{"results", nlohmann::json::array()}};
+        for (int i = begin; i < std::min(begin == 0 ? 20 : begin + 1, 40); ++i)
+            body["results"].push_back({{"id", i}});
+        if (begin > 0 && in_records && begin < 40)
+            body["results"][0]["text"] = filler;
+        else if (begin > 0)
+            body["text"] = filler;
+        co_return loopback_response{200, body.dump()};
+    }};
+    http::client_options small;
+    job.client = http::client{job.context, small.max_body_bytes(20'000)};
+    headgate::extract_options options;
+    const auto outcome = job.all(options.max_in_flight(1));
+    INFO(outcome.reason());
+    if (in_records) {
+        CHECK(outcome.code() == outcome_code::bound_exceeded);
+        CHECK(outcome.reason().find("larger than 20000 bytes together") != std::string::npos);
+        CHECK(job.ids.size() < 25);
+    } else {
+        CHECK(outcome.complete());
+        CHECK(job.ids.size() == 40);
+    }
+}
+
 TEST_CASE("a caller that does not ask stops the fetching, and no token is spent meanwhile")
 {
     run job{numbers(1000)};

@@ -1,3 +1,4 @@
+#include <headgate/detail/record_store.hpp>
 #include <headgate/json_parser.hpp>
 #include <headgate/page.hpp>
 
@@ -7,6 +8,7 @@
 #include <iterator>
 #include <ranges>
 #include <string>
+#include <utility>
 
 namespace {
 
@@ -64,4 +66,21 @@ TEST_CASE("a page can be copied and moved, also one that is short")
         CHECK(moved.index() == 3);
         CHECK(moved.where() == "offset 6");
     }
+}
+
+TEST_CASE("a page that comes in parts keeps the records of the later ones, not what is around them")
+{
+    const std::string around(10'000, ' ');
+    headgate::detail::record_store store;
+    for (const std::string record : {R"({"id":1})", R"({"id":2})", "[3]"}) {
+        std::string body = "[0," + around + record + around + "]";
+        auto parsed = headgate::json_parser{}.parse(body, nlohmann::json::json_pointer{});
+        parsed.records.erase(parsed.records.begin());
+        store.append(std::move(body), std::move(parsed.records));
+    }
+    CHECK(store.bytes() < 2 * around.size() + 100);
+    REQUIRE(store.size() == 3);
+    CHECK(store.records()[0].at("id") == 1);
+    CHECK(store.records()[1].text() == R"({"id":2})");
+    CHECK(store.records()[2].text() == "[3]");
 }

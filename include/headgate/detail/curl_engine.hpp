@@ -76,6 +76,7 @@ public:
     ~curl_engine() { take_all().destroy(); }
 
     executor_type get_executor() const noexcept { return executor_; }
+    std::size_t max_body_bytes() const noexcept { return options_.max_body_bytes(); }
 
     void start(request_waiter& op)
     {

@@ -21,6 +21,7 @@
 #include <headgate/detail/stall_watch.hpp>
 #include <headgate/detail/unique_records.hpp>
 #include <headgate/extract_options.hpp>
+#include <headgate/http/client_options.hpp>
 #include <headgate/http/error.hpp>
 #include <headgate/http/request.hpp>
 #include <headgate/http/response.hpp>
@@ -539,6 +540,7 @@ private:
         try {
             if (goes_on_elsewhere(what, base, response, so_far) || is_refused_page(what, response))
                 return std::nullopt;
+            check_parts(page);
             parsed_page parsed = reader_.read(response);
             std::lock_guard lock{mutex_};
             const paging::kept mine = plan_.pager().received(
@@ -556,6 +558,23 @@ private:
             return page_failure{response};
         }
         return std::nullopt;
+    }
+
+    /// A page that comes in parts may be no larger than one that comes at once.
+    void check_parts(const pending_page& page) const
+    {
+        if (page.records.bytes() > max_page_bytes_)
+            throw bound_exceeded{"it came in parts that are larger than " +
+                                 std::to_string(max_page_bytes_) + " bytes together"};
+    }
+
+    /// The largest body that the client receives; for one that does not say, what is usual.
+    static std::size_t max_body_bytes(const Client& client)
+    {
+        if constexpr (requires { client.max_body_bytes(); })
+            return client.max_body_bytes();
+        else
+            return http::client_options{}.max_body_bytes();
     }
 
     /// Whether the pager knows what a status means: that there is no such page, for example.
@@ -669,6 +688,7 @@ private:
     }
 
     Client client_;
+    const std::size_t max_page_bytes_ = max_body_bytes(client_);
     Limiter limiter_;
     mutable mutex mutex_; // recursive: a pager or hook of the caller may ask for statistics
     plan_type plan_;

@@ -45,6 +45,11 @@ public:
         return {{text_.data() + slice.begin, slice.size}, slice.digest};
     }
 
+    /// How long the text is that is kept for the records, in bytes.
+    std::size_t bytes() const noexcept { return text_.size(); }
+
+    /// Adds the records of another text. Of that no more is kept than the records themselves: a
+    /// page may come in as many parts as it has records, with much around each.
     void append(std::string&& text, std::vector<record_slice>&& slices)
     {
         if (empty()) {
@@ -53,10 +58,10 @@ public:
             return;
         }
         for (record_slice each : slices) {
-            each.begin += text_.size();
+            const std::size_t begin = std::exchange(each.begin, text_.size());
+            text_.append(text, begin, each.size);
             slices_.push_back(each);
         }
-        text_ += text;
     }
 
 private:

@@ -16,6 +16,7 @@
 #include <asio/use_awaitable.hpp>
 
 #include <concepts>
+#include <cstddef>
 #include <memory>
 #include <system_error>
 #include <utility>
@@ -75,6 +76,9 @@ public:
     ~client() { leave(); }
 
     executor_type get_executor() const noexcept { return engine_->get_executor(); }
+
+    /// The largest body that it receives, as its options say.
+    std::size_t max_body_bytes() const noexcept { return engine_->max_body_bytes(); }
 
     /// Sends a request and receives the whole answer.
     ///

@@ -120,3 +120,30 @@ TEST_CASE("what is accepted only is no page until there are records")
     CHECK(read(202, R"({"results":[{"id":1}]})").records.size() == 1);
     CHECK(read(202, "[1,2]", "").records.size() == 2);
 }
+
+TEST_CASE("a status that makes an answer no page is told with the URL, as far as it is short")
+{
+    const headgate::detail::page_reader reader{
+        nlohmann::json::json_pointer{"/results"},
+        [](const std::string&, const nlohmann::json::json_pointer&) {
+            return headgate::parsed_page{};
+        }};
+    const auto told = [&reader](int status, const std::string& url) -> std::string {
+        const http::url asked{url};
+        try {
+            reader.read(http::response{status, {}, ""}, &asked);
+        } catch (const std::exception& e) {
+            return e.what();
+        }
+        return {};
+    };
+    const std::string url = "http://h/list?offset=20";
+    CHECK(told(403, url) == "the server answered with status 403 to " + url);
+    CHECK(told(202, url) == "the server answered with status 202 to " + url +
+                                ", which is not ready yet, and no records");
+    CHECK(told(500, "http://user:word@h/list") ==
+          "the server answered with status 500 to http://h/list");
+    const std::string lengthy = url + "&x=" + std::string(500, 'y');
+    CHECK(told(500, lengthy) ==
+          "the server answered with status 500 to " + lengthy.substr(0, 200) + "...");
+}

@@ -165,7 +165,8 @@ class Lists(Case):
         self.assertEqual(len(result.records()), 250)
 
     def test_a_failure_names_the_page_and_the_reason(self):
-        for path, reason, *code in [("403", "403"), ("500", "500"), ("html", "not JSON"),
+        for path, reason, *code in [("403", "status 403 to http://127.0.0.1:"),
+                                    ("500", "status 500 to http://127.0.0.1:"), ("html", "not JSON"),
                                     ("text", "no /results"), ("no-results", "no /results"),
                                     ("no-array", "must be an array"), ("cut", "GET http"),
                                     ("redirect", "is not the origin", "foreign_origin"),

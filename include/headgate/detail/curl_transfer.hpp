@@ -3,6 +3,7 @@
 
 #include <headgate/detail/curl_handle.hpp>
 #include <headgate/detail/header_reader.hpp>
+#include <headgate/detail/printable.hpp>
 #include <headgate/detail/public_address.hpp>
 #include <headgate/detail/socket_peek.hpp>
 #include <headgate/detail/used_connections.hpp>
@@ -158,7 +159,8 @@ public:
     /// What to call a request in a message.
     static std::string name(const http::request& request)
     {
-        return request.method() + ' ' + request.url().without_credentials();
+        return request.method() + ' ' +
+               shortened(request.url().without_credentials(), longest_shown_url);
     }
     std::string name() const
     {

@@ -318,7 +318,7 @@ private:
         if (failed == http::error::connect_failed || failed == http::error::resolve_failed)
             paid.settle(0); // the server has not seen it
         preparer_.heard_from(response.remote_address());
-        if (!failed && is_refused(what, so_far, response, sent))
+        if (!failed && is_refused(what, base, so_far, response, sent))
             co_return false;
         if (response.status() == 401 && options_.refresh() && !so_far.renewed) {
             so_far.renewed = true;
@@ -404,7 +404,8 @@ private:
 
     /// Does what an answer says of the limit: others wait, or the limits change. True if it says
     /// that this request was too many.
-    bool is_refused(const task& what, effort& so_far, const http::response& response, time sent)
+    bool is_refused(const task& what, const http::url& asked, effort& so_far,
+                    const http::response& response, time sent)
     {
         rate_control::reaction reaction;
         bool again = true;
@@ -423,8 +424,7 @@ private:
         }
         const time wait = reaction.wait.value_or(time{0});
         if (reaction.refused) {
-            const std::string status = "the server answered with status " +
-                                       std::to_string(response.status()) +
+            const std::string status = page_reader::name_status(response, &asked) +
                                        (told ? ", which throttled_if takes for \"too many\"," : "");
             using std::chrono::seconds;
             if (wait > options_.max_wait())
@@ -541,7 +541,7 @@ private:
             if (goes_on_elsewhere(what, base, response, so_far) || is_refused_page(what, response))
                 return std::nullopt;
             check_parts(page);
-            parsed_page parsed = reader_.read(response);
+            parsed_page parsed = reader_.read(response, &base);
             std::lock_guard lock{mutex_};
             const paging::kept mine = plan_.pager().received(
                 what.where, paging::page_content{base, response, parsed.document, reader_.records(),

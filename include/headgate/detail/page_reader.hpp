@@ -3,6 +3,7 @@
 
 #include <headgate/detail/printable.hpp>
 #include <headgate/http/response.hpp>
+#include <headgate/http/url.hpp>
 #include <headgate/page_parser.hpp>
 
 #include <nlohmann/json.hpp>
@@ -33,15 +34,16 @@ public:
 
     const nlohmann::json::json_pointer& records() const noexcept { return records_; }
 
+    /// @param asked whose answer it is, for messages
     /// @throws no_page_yet, or a std::runtime_error that says what is wrong with the answer, or
     ///         what the parser does.
-    parsed_page read(const http::response& response) const
+    parsed_page read(const http::response& response, const http::url* asked = nullptr) const
     {
-        check_status(response);
+        check_status(response, asked);
         if (response.status() == 204)
             return {}; // "no content" is how some servers write an empty list
         if (response.status() == 202)
-            return read_accepted(response);
+            return read_accepted(response, asked);
         parsed_page result = parse_(response.body(), records_);
         if (!result.document.contains(records_))
             throw std::runtime_error{"no " + records_.to_string() + " in the answer, which is " +
@@ -55,9 +57,18 @@ public:
         return result;
     }
 
+    /// What to say of an answer whose status makes it no page.
+    static std::string name_status(const http::response& response, const http::url* asked)
+    {
+        std::string result = "the server answered with status " + std::to_string(response.status());
+        if (asked)
+            result += " to " + shortened(asked->without_credentials(), longest_shown_url);
+        return result;
+    }
+
 private:
     /// "Accepted" says that the answer is still to be made: it is a page only if there are records.
-    parsed_page read_accepted(const http::response& response) const
+    parsed_page read_accepted(const http::response& response, const http::url* asked) const
     {
         try {
             if (parsed_page result = parse_(response.body(), records_); !result.records.empty())
@@ -65,8 +76,8 @@ private:
         } catch (const unreadable_body&) {
             // That it is empty or says so in words makes it no more of a page.
         }
-        throw no_page_yet{"the server answered with status 202, which is not ready yet, and no "
-                          "records"};
+        throw no_page_yet{name_status(response, asked) +
+                          ", which is not ready yet, and no records"};
     }
 
     /// Null and an empty array are how some servers write an empty list, and others one that could
@@ -99,12 +110,12 @@ private:
         return !value.empty();
     }
 
-    static void check_status(const http::response& response)
+    static void check_status(const http::response& response, const http::url* asked)
     {
         const int status = response.status();
         if (status >= 200 && status < 300)
             return;
-        std::string reason = "the server answered with status " + std::to_string(status);
+        std::string reason = name_status(response, asked);
         if (const auto target = response.header("Location");
             target && status >= 300 && status < 400)
             reason += ", a redirect to " + std::string{*target} + " that is not followed";

@@ -18,6 +18,9 @@ inline std::string shortened(std::string text, std::size_t longest)
     return text;
 }
 
+/// How much of a URL a message shows: what it has to say of it comes behind.
+inline constexpr std::size_t longest_shown_url = 200;
+
 /// Text from outside made fit for one line of a terminal or a log.
 inline std::string printable(std::string text)
 {

@@ -1,6 +1,7 @@
 // Where an extraction goes, and what it bears: redirects, other origins, private addresses, answers
 // without bounds. In virtual time.
 #include <headgate/paging/cursor.hpp>
+#include <headgate/paging/keyset.hpp>
 #include <headgate/paging/next_request.hpp>
 #include <headgate/paging/next_url.hpp>
 #include <headgate/paging/offset.hpp>
@@ -188,9 +189,61 @@ TEST_CASE("no content and null are an empty page")
 {
     job its;
     its.script({page(R"({"results":[{"id":1}],"next":"a"})"),
-                page(R"({"results":null,"next":"b"})"), http::response{204}});
+                page(R"({"results":null,"next":"b"})"), http::response{204}, http::response{204}});
     CHECK(its.run(paging::cursor{list()}).complete());
     CHECK(its.got.size() == 1);
+}
+
+TEST_CASE("a page of a chain that has no content is asked for twice")
+{
+    const bool is_first = GENERATE(true, false);
+    const auto check = [&](auto style) {
+        job slip;
+        if (is_first)
+            slip.script({http::response{204}, page(R"({"results":[{"id":1}],"next":"?cursor=a"})"),
+                         http::response{204}, page(end_of_list)});
+        else
+            slip.script({page(R"({"results":[{"id":1}],"next":"?cursor=a"})"), http::response{204},
+                         page(end_of_list)});
+        CHECK(slip.run(style).complete());
+        CHECK(slip.got.size() == 2);
+        CHECK(slip.asked.back().url().str() == slip.asked[slip.asked.size() - 2].url().str());
+        job end;
+        if (is_first)
+            end.script({http::response{204}, http::response{204}});
+        else
+            end.script({page(R"({"results":[{"id":1}],"next":"?cursor=a"})"), http::response{204},
+                        http::response{204}});
+        CHECK(end.run(style).complete());
+        CHECK(end.got.size() == (is_first ? 0 : 1));
+    };
+    check(paging::cursor{list()});
+    check(paging::next_url{list()});
+    const auto next = [](const paging::page_content& content) -> std::optional<http::request> {
+        if (!content.document().is_object() || !content.document().contains("next"))
+            return std::nullopt;
+        return http::request{"http://api.test/list?cursor=a"};
+    };
+    check(paging::next_request{list(), next});
+}
+
+TEST_CASE("a page without content that links to a next one is not the end")
+{
+    const http::response::fields link{{"Link", "<?page=2>; rel=next"}};
+    job its;
+    its.script({http::response{204, link}, page(end_of_list)});
+    CHECK(its.run(paging::next_url{list()}.in_link()).complete());
+    CHECK(its.got.size() == 1);
+}
+
+TEST_CASE("a keyset's page without content is asked for no more than twice")
+{
+    job its;
+    its.script(
+        {page(R"({"results":[{"id":1},{"id":2}]})"), http::response{204}, http::response{204}});
+    CHECK(its.run(paging::keyset{list(), "/id", "since"}).complete());
+    CHECK(its.got.size() == 2);
+    CHECK(its.asked.size() == 3);
 }
 
 TEST_CASE("an answer that says its page is not there yet is asked for again")

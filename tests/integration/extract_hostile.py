@@ -615,7 +615,8 @@ class Transport(Hostile):
         self.each_page_fails_once("reset_at_once", "close_at_once", "close_in_status_line")
 
     def test_bodies_with_a_bad_checksum_or_encoding(self):
-        self.each_page_fails_once("gzip_bad_crc", "gzip_bad_data", "gzip_in_name_only")
+        self.each_page_fails_once("gzip_bad_crc", "gzip_bad_data", "gzip_in_name_only",
+                                  "gzip_with_something_behind")
 
     def test_answers_that_are_not_http(self):
         self.each_page_fails_once("garbage", "other_protocol")

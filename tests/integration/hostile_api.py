@@ -604,6 +604,11 @@ def gzip_bad_data(response):
 
 
 @fault
+def gzip_with_something_behind(response):
+    return zipped(response, lambda body: body + b"behind")
+
+
+@fault
 def gzip_in_name_only(response):
     return dataclasses.replace(response, headers=[("Content-Encoding", "gzip")])
 

@@ -63,7 +63,9 @@ public:
     const origin_guard& guard() const noexcept { return guard_; }
 
 protected:
-    /// Goes on to the page that this one names, or to the end.
+    /// Goes on to the page that this one names, or to the end. An answer without any content also
+    /// names none, but may be a slip of the server: the page is asked for once more before that is
+    /// believed.
     /// @param name  of the next page, empty if there is none
     /// @param why   there is none: "no next"
     /// @param mine  which of the records are new
@@ -90,6 +92,10 @@ protected:
     {
         if (repeats(where, content, mine))
             return 0;
+        const bool is_blank = content.document().is_null();
+        if (is_blank && name.empty() && !was_asked_again_)
+            return ask_again(where);
+        was_asked_again_ = false;
         const std::size_t digest = content.digest();
         if (const auto told = unsigned_at(content.document(), total_pointer_))
             note_total(*told);
@@ -182,6 +188,7 @@ protected:
     std::size_t ask_again(const position& where)
     {
         next_ = where;
+        was_asked_again_ = true;
         return 0;
     }
 
@@ -297,6 +304,7 @@ private:
     std::uint64_t received_ = 0;
     std::uint64_t empty_ = 0;
     bool has_next_ = false; // any page had something where the next one is named
+    bool was_asked_again_ = false;
     recent_digests names_;
     recent_digests pages_;
 };

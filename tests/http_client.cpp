@@ -197,6 +197,21 @@ TEST_CASE("failures are named and say where and why")
     CHECK(got.response.error_text().find("secret") == std::string::npos);
 }
 
+TEST_CASE("a gzip stream with something behind it is not decoded, and says so")
+{
+    const std::string one{
+        "\x1f\x8b\x08\0\0\0\0\0\x02\x03\xcb\xcf\x4b\x05\0\xf1\x86\x6c\x7a\x03\0\0\0", 23};
+    background whole{always(ok(one, "Content-Encoding: gzip\r\n"))};
+    CHECK(fetch(http::request{whole.server.url()}).response.body() == "one");
+    const std::string behind = GENERATE_COPY(one, std::string{"\0\0", 2}, std::string{"junk"});
+    background at{always(ok(one + behind, "Content-Encoding: gzip\r\n"))};
+    const auto got = fetch(http::request{at.server.url()});
+    INFO(got.response.error_text());
+    CHECK(got.failed == http::error::bad_content_encoding);
+    CHECK(got.response.error_text().find("content encoding could not be decoded") !=
+          std::string::npos);
+}
+
 TEST_CASE("hosts that cannot be reached are told apart")
 {
     std::uint16_t closed_port = 0;

@@ -86,6 +86,7 @@ public:
         header_bytes_ = 0;
         refused_.reset();
         sent_ = false;
+        has_thrown_ = false;
         found_input_ = false;
         opened_.clear();
         made_ = CURL_SOCKET_BAD;
@@ -150,6 +151,9 @@ public:
             // That is what libcurl 7.88 says of a header field that is too long for it.
             if (result == CURLE_OUT_OF_MEMORY && body_.empty() && sent_)
                 refused_ = http::error::headers_too_large;
+            // And that of what it cannot decode, such as a gzip stream with something behind it.
+            if (result == CURLE_WRITE_ERROR && !refused_ && !has_thrown_)
+                refused_ = http::error::bad_content_encoding;
             failed = refused_ ? make_error_code(*refused_) : classify(result);
             response.error_text(describe(result));
         }
@@ -365,6 +369,7 @@ private:
             transfer.fields_.line({data, bytes});
             return bytes;
         } catch (...) {
+            transfer.has_thrown_ = true;
             return 0;
         }
     }
@@ -383,6 +388,7 @@ private:
             transfer.body_.append(data, bytes);
             return bytes;
         } catch (...) {
+            transfer.has_thrown_ = true;
             return 0;
         }
     }
@@ -461,6 +467,8 @@ private:
             return text + "its host has no public address, and the request may go to no other";
         if (refused_ == http::error::connection_lost)
             return text + "the connection was lost before an answer came";
+        if (refused_ == http::error::bad_content_encoding)
+            return text + "the body's content encoding could not be decoded";
         if (refused_ == http::error::headers_too_large)
             return text + "header fields larger than " +
                    std::to_string(options_.max_header_bytes()) + " bytes";
@@ -479,6 +487,7 @@ private:
     std::string body_;
     std::size_t header_bytes_ = 0;
     std::optional<http::error> refused_;
+    bool has_thrown_ = false; // what takes header fields and body
     bool sent_ = false;
     bool found_input_ = false;             // where the request was to be sent,
     bool wants_new_ = false;               // so that it goes over a connection of its own

@@ -203,7 +203,8 @@ TEST_CASE("a gzip stream with something behind it is not decoded, and says so")
         "\x1f\x8b\x08\0\0\0\0\0\x02\x03\xcb\xcf\x4b\x05\0\xf1\x86\x6c\x7a\x03\0\0\0", 23};
     background whole{always(ok(one, "Content-Encoding: gzip\r\n"))};
     CHECK(fetch(http::request{whole.server.url()}).response.body() == "one");
-    const std::string behind = GENERATE_COPY(one, std::string{"\0\0", 2}, std::string{"junk"});
+    const std::string junk = GENERATE(as<std::string>{}, "", "junk");
+    const std::string behind = junk.empty() ? one : junk;
     background at{always(ok(one + behind, "Content-Encoding: gzip\r\n"))};
     const auto got = fetch(http::request{at.server.url()});
     INFO(got.response.error_text());

@@ -64,9 +64,10 @@ TEST_CASE("marks in a row are the end once the first of them is there twice")
     it.empty(20);
     CHECK(it.again == spans{20});
     CHECK(it.end.from() == list_end::nowhere);
-    CHECK_FALSE(it.end.must_wait(50)); // for nothing
-    it.send({20});
     CHECK(it.end.must_wait(50));
+    CHECK_FALSE(it.end.is_in_flight_besides(50));
+    it.send({20});
+    CHECK(it.end.is_in_flight_besides(50));
     it.empty(20);
     CHECK(it.end.from() == 20);
     CHECK(it.again.size() == 1);

@@ -168,11 +168,10 @@ public:
     }
 
     /// Whether a span behind a mark is to wait, because what is asked for will tell whether it is
-    /// the end. So no more is asked for behind the end than may be. With nothing else in flight
-    /// there is nothing to wait for.
+    /// the end. So no more is asked for behind the end than may be.
     bool must_wait(std::uint64_t begin) const
     {
-        if (first_mark() >= begin || in_flight_.size() == in_flight_.count(begin))
+        if (first_mark() >= begin)
             return false;
         if (again_.count(first_mark()) > 0)
             return true;
@@ -180,6 +179,12 @@ public:
             return false;
         const std::size_t behind = in_flight_behind(first_mark()) - in_flight_.count(begin);
         return is_before_in_flight() || (behind > 0 && behind + marks_.size() >= rules_.marks);
+    }
+
+    /// Whether any span but that one is in flight.
+    bool is_in_flight_besides(std::uint64_t begin) const
+    {
+        return in_flight_.size() > in_flight_.count(begin);
     }
 
     /// How many spans may be given out at once while the end is not known: one less than may go

@@ -55,12 +55,12 @@ public:
         obey(ending_.review());
         if (!skipped_.empty() && skipped_.begin()->first < limit()) {
             const auto [begin, count] = *skipped_.begin();
-            if (ending_.must_wait(begin))
+            if (must_wait(begin))
                 return std::nullopt;
             skipped_.erase(skipped_.begin());
             return give_out({begin, count});
         }
-        if (limit() != none || !more() || ending_.must_wait(planned_) ||
+        if (limit() != none || !more() || must_wait(planned_) ||
             out_.size() >= ending_.most_at_once())
             return std::nullopt;
         return give(planned_ == 0 ? first_step() : step_);
@@ -70,7 +70,7 @@ public:
     /// or in order it may be held back.
     bool wanted(const span& which)
     {
-        if (which.begin < limit() && !ending_.must_wait(which.begin)) {
+        if (which.begin < limit() && !must_wait(which.begin)) {
             ending_.sent(which.begin);
             return true;
         }
@@ -225,6 +225,19 @@ private:
             out_.erase(found);
         if (auto again = later_.extract(begin); !again.empty())
             skipped_.insert(std::move(again));
+    }
+
+    /// Whether a span is to wait for others that will tell whether it is behind the end: for those
+    /// in flight, which is all that one which keeps its place may wait for, or for any that can
+    /// still be asked for before it.
+    bool must_wait(std::uint64_t begin) const
+    {
+        if (!ending_.must_wait(begin))
+            return false;
+        if (ending_.by_rules().in_order)
+            return ending_.is_in_flight_besides(begin);
+        return out_.size() > out_.count(begin) ||
+               (!skipped_.empty() && skipped_.begin()->first < begin);
     }
 
     /// From where on nothing is to be asked for.

@@ -125,14 +125,10 @@ TEST_CASE(
 
 TEST_CASE("the end is the end at once, though a token is an hour away")
 {
-    const bool ordered = GENERATE(false, true);
-    const std::size_t in_flight = GENERATE(8, 64);
     const table list{20};
     job its{{limit::bucket(1, 1h, 4)}};
     its.answer = [&](const http::request& asked) { return std::optional{list.page(asked)}; };
-    const auto outcome = its.run(job::list().page_size(10),
-                                 extract_options{}.ordered(ordered).max_in_flight(in_flight));
-    INFO((ordered ? "ordered, " : "") << in_flight << " in flight: " << outcome.reason());
+    const auto outcome = its.run(job::list().page_size(10));
     CHECK(outcome.complete());
     CHECK(its.ids().size() == 20);
     // Two pages, three behind them, and the first of those once more.

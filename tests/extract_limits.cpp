@@ -76,7 +76,8 @@ TEST_CASE("a wait that is too long ends the run at once")
     };
     const auto outcome = its.run(extract_options{}.max_wait(10min));
     CHECK(outcome.code() == outcome_code::wait_too_long);
-    CHECK(outcome.reason().find("and wants a wait of 3000 s") != std::string::npos);
+    CHECK(outcome.reason().find("status 403 to http://") != std::string::npos);
+    CHECK(outcome.reason().find(" and wants a wait of 3000 s") != std::string::npos);
     CHECK(its.got.size() == 19);
     CHECK(its.arrivals.back() < 1);
 }

@@ -166,6 +166,7 @@ private:
         position where;
         state now = state::waiting;
         bool received = false;
+        bool is_in_parts = false;
         position rest{};
         headgate::detail::record_store records{};
     };
@@ -202,7 +203,7 @@ private:
     void call_off_waits()
     {
         for (std::size_t i = flights_.size(); i-- > 0;)
-            if (flights_[i].now == state::waiting && !flights_[i].received)
+            if (flights_[i].now == state::waiting && !flights_[i].is_in_parts)
                 ask_about(i);
         for (std::size_t i = 0; i < flights_.size();) {
             if (flights_[i].now == state::held_back)
@@ -312,9 +313,14 @@ private:
     void go_for_rest(std::size_t which)
     {
         task& chosen = flights_[which];
+        chosen.is_in_parts = static_cast<bool>(chosen.rest);
         if (chosen.rest) {
             chosen.where = std::move(chosen.rest);
             chosen.now = state::waiting;
+            return;
+        }
+        if (pager_.may_come_again(chosen.where)) {
+            chosen.now = state::held_back; // and is asked about in plan()
             return;
         }
         task done = std::move(chosen);

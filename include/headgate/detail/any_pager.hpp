@@ -46,6 +46,7 @@ public:
     virtual position rest(const position& where) = 0;
     virtual bool wanted(const position& where) = 0;
     virtual bool is_held_back(const position& where) const = 0;
+    virtual bool may_come_again(const position& where) const = 0;
     virtual bool is_beyond(const position& where) const = 0;
     virtual bool refused(const position& where, const http::response& response) = 0;
 
@@ -106,6 +107,13 @@ public:
     {
         if constexpr (requires { pager_.is_held_back(of(where)); })
             return pager_.is_held_back(of(where));
+        return false;
+    }
+
+    bool may_come_again(const position& where) const override
+    {
+        if constexpr (requires { pager_.may_come_again(of(where)); })
+            return pager_.may_come_again(of(where));
         return false;
     }
 

@@ -80,6 +80,7 @@ class extraction_run final : public extraction,
         std::string where;
         record_store records;
         bool received = false;    ///< an answer was taken in for it
+        bool is_in_parts = false; ///< the rest of what came is being asked for
         bool called_off = false;  ///< it has turned out to be of no use
         any_pager::position rest; ///< what that answer left out
         extraction::channel::place place;
@@ -193,7 +194,7 @@ private:
             if (found == use::held_back)
                 found = co_await until_decided(*next, *wait);
             page.called_off = found == use::none;
-            for (bool more = !page.called_off; more; more = goes_on(*next, page)) {
+            while (found == use::wanted) {
                 effort so_far;
                 for (;;) {
                     const bool done = co_await fetch(*next, so_far, me, *wait, page);
@@ -202,6 +203,12 @@ private:
                     so_far.tries += std::exchange(so_far.hops_on, false) ? 0 : 1;
                 }
                 done_with(so_far);
+                page.is_in_parts = goes_on(*next, page);
+                found = page.is_in_parts ? use::wanted : use::none;
+                if (!page.is_in_parts && may_come_again(*next)) {
+                    plan(); // others may wait for what came
+                    found = co_await until_decided(*next, *wait);
+                }
             }
             finish(std::move(*next), std::move(page));
             plan();
@@ -217,6 +224,12 @@ private:
         if (plan_.pager().wanted(what.where))
             return use::wanted;
         return plan_.pager().is_held_back(what.where) ? use::held_back : use::none;
+    }
+
+    bool may_come_again(const task& what) const
+    {
+        std::lock_guard lock{mutex_};
+        return plan_.pager().may_come_again(what.where);
     }
 
     /// Waits while a page is held back.
@@ -380,7 +393,7 @@ private:
 
     static wait_kind kind_of(const pending_page& page)
     {
-        return page.received ? wait_kind::fixed : wait_kind::loose;
+        return page.is_in_parts ? wait_kind::fixed : wait_kind::loose;
     }
 
     /// Waits before the next try; true if the page has turned out to be of no use meanwhile.

@@ -187,6 +187,16 @@ public:
         return in_flight_.size() > in_flight_.count(begin);
     }
 
+    /// Whether a span has brought a mark, and no records are behind it.
+    bool is_mark(std::uint64_t begin) const { return marks_.count(begin) > 0; }
+
+    /// Whether a span has brought a mark of which it is not known what it is, and what is in flight
+    /// may tell.
+    bool is_open(std::uint64_t begin) const
+    {
+        return marks_.count(begin) > 0 && begin < limit() && !in_flight_.empty();
+    }
+
     /// How many spans may be given out at once while the end is not known: one less than may go
     /// behind it, which is left for the first mark, unless that is much of them. In order, where
     /// all that were given out keep a place, no more than may go there.
@@ -327,8 +337,10 @@ private:
     /// the mark is believed.
     void confirm(orders& result)
     {
+        if (marks_.empty())
+            return;
         const bool is_before_total = total_ && first_mark() < *total_;
-        if (marks_.empty() || !(is_run() || is_before_total) || !wants_confirmation() ||
+        if (!(is_run() || is_before_total || is_alone()) || !wants_confirmation() ||
             is_before_in_flight() || is_asked_again(first_mark()))
             return;
         if (is_before_total ||
@@ -336,6 +348,14 @@ private:
             ask_again(first_mark(), marks_.begin()->second, result);
         else
             unconfirmed_ = first_mark();
+    }
+
+    /// Whether nothing is in flight that could tell what the first mark is. In order that is the
+    /// last moment for asking for it again in its place, if there will be a request left for it.
+    bool is_alone() const
+    {
+        return rules_.in_order && in_flight_.empty() &&
+               needed(rules_.marks) < rules_.most_behind;
     }
 
     std::size_t in_flight_behind(std::uint64_t begin) const

@@ -86,9 +86,7 @@ protected:
                   const paging::page_content& content, std::uint64_t first, std::uint64_t count,
                   Name name)
     {
-        const bool came_late = plan_.rules().in_order &&
-                               plan_.ending().is_asked_again(which.begin) &&
-                               plan_.ending().has_data_behind(which.begin);
+        const bool came_late = plan_.is_late(which);
         const std::size_t digest = content.digest();
         digests_.clear();
         add_digests(digests_, content.list());
@@ -104,7 +102,7 @@ protected:
             give_up(which, {outcome_code::count_mismatch,
                             name(which.begin) +
                                 " had no new records at first and has now, when pages behind "
-                                "it were delivered"});
+                                "it are delivered"});
             return false;
         }
         // A total that only one page told may be the size of that.

@@ -58,6 +58,8 @@ public:
             if (must_wait(begin))
                 return std::nullopt;
             skipped_.erase(skipped_.begin());
+            if (ending_.by_rules().in_order)
+                late_.insert(begin);
             return give_out({begin, count});
         }
         if (limit() != none || !more() || must_wait(planned_) ||
@@ -70,6 +72,10 @@ public:
     /// or in order it may be held back.
     bool wanted(const span& which)
     {
+        if (parked_.count(which.begin) > 0)
+            return is_to_be_asked_again(which.begin);
+        if (out_.count(which.begin) == 0)
+            return false; // it has brought a mark, and was let go
         if (which.begin < limit() && !must_wait(which.begin)) {
             ending_.sent(which.begin);
             return true;
@@ -88,8 +94,16 @@ public:
     /// Whether a span that is not wanted now may be later, in the same place.
     bool is_held_back(const span& which) const
     {
-        return ending_.by_rules().in_order && which.begin < limit();
+        return ending_.by_rules().in_order && which.begin < limit() &&
+               out_.count(which.begin) > 0;
     }
+
+    /// Whether a span has brought a mark and keeps its place until it is known what that is: it may
+    /// be wanted again. So it is in order.
+    bool may_come_again(const span& which) const { return parked_.count(which.begin) > 0; }
+
+    /// Whether a span is asked for again after those behind it had their places.
+    bool is_late(const span& which) const { return late_.count(which.begin) > 0; }
 
     /// What came of a span, or of the rest of one: `got` units. Returns false if it is a copy of
     /// another, and not to be delivered.
@@ -137,10 +151,29 @@ public:
     bool is_at_first() const noexcept { return planned_ == first_step(); }
 
     /// The span that begins there is done with, after its last `received`.
-    void done(std::uint64_t begin)
+    void done(std::uint64_t begin) { done(begin, begin); }
+
+    /// As above, where what came last was its rest from `rest` on.
+    /// @return false if that has brought a mark and keeps its place; see `may_come_again`
+    bool done(std::uint64_t begin, std::uint64_t rest)
     {
-        take_back(begin);
-        obey(ending_.done(begin));
+        const auto moved = moved_.find(begin);
+        const std::uint64_t place = moved == moved_.end() ? begin : moved->second;
+        const list_end::orders found = ending_.done(place);
+        const bool keeps_place = keeps_its_place(rest);
+        take_back(place);
+        if (keeps_place) {
+            if (rest != begin)
+                moved_[begin] = rest;
+            out_.insert(rest);
+            parked_.insert(rest);
+            if (auto again = skipped_.extract(rest); !again.empty()) {
+                later_.insert(std::move(again));
+                ending_.sent(rest); // others wait for it
+            }
+        }
+        obey(found);
+        return !keeps_place;
     }
 
     /// The server says with that status that it has no such span.
@@ -219,8 +252,35 @@ private:
         return which;
     }
 
+    /// Whether a span that has come may be asked for again, in its place.
+    bool keeps_its_place(std::uint64_t begin) const
+    {
+        return ending_.by_rules().in_order && ending_.by_rules().asks_again && begin < limit() &&
+               (ending_.is_mark(begin) || later_.count(begin) > 0 || skipped_.count(begin) > 0);
+    }
+
+    /// Whether one that has brought a mark, and kept its place, is asked for again there. If it is
+    /// known what the mark is, or nothing in flight will tell, it has no place any more.
+    bool is_to_be_asked_again(std::uint64_t begin)
+    {
+        obey(ending_.review());
+        const bool is_again = later_.erase(begin) > 0;
+        if (is_again && begin < limit()) {
+            parked_.erase(begin);
+            return true;
+        }
+        if (is_again)
+            obey(ending_.done(begin));
+        if (is_again || !ending_.is_open(begin)) {
+            parked_.erase(begin);
+            take_back(begin);
+        }
+        return false;
+    }
+
     void take_back(std::uint64_t begin)
     {
+        std::erase_if(moved_, [begin](const auto& each) { return each.second == begin; });
         if (const auto found = out_.find(begin); found != out_.end())
             out_.erase(found);
         if (auto again = later_.extract(begin); !again.empty())
@@ -266,8 +326,11 @@ private:
     void obey(const list_end::orders& what)
     {
         // One that is still being read, its rest for example, cannot be given out at the same time.
-        for (const auto& [begin, count] : what.again)
+        for (const auto& [begin, count] : what.again) {
             (out_.count(begin) > 0 ? later_ : skipped_).emplace(begin, count);
+            if (parked_.count(begin) > 0)
+                ending_.sent(begin);
+        }
         for (const auto& [begin, count] : what.empty) {
             first_gap_ = std::min(first_gap_, begin);
             close_gap(begin, count);
@@ -317,6 +380,9 @@ private:
     std::map<std::uint64_t, std::uint64_t> skipped_; // given out and not asked for: begin, count
     std::map<std::uint64_t, std::uint64_t> later_;   // of these those that are still out
     std::multiset<std::uint64_t> out_;               // where those begin that are given out
+    std::set<std::uint64_t> parked_; // of these those that have brought a mark and keep their place
+    std::map<std::uint64_t, std::uint64_t> moved_; // where those of the rest of a page begin: page, rest
+    std::set<std::uint64_t> late_;   // given out again, in another place
     std::map<std::uint64_t, std::uint64_t> behind_;  // what came behind a gap: begin, end
     list_end ending_;
     recent_digests digests_;

@@ -143,7 +143,7 @@ public:
                 each->call_off(is_held_back(*each->task()));
         std::sort(held_back_.begin(), held_back_.end(), by_place);
         for (page_wait<Task>* each : held_back_)
-            if (!is_held_back(*each->task()) || wanted(*each->task()))
+            if (wanted(*each->task()) || !is_held_back(*each->task()))
                 each->call_off();
     }
 

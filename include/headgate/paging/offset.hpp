@@ -165,6 +165,8 @@ public:
         return where.reading() == reading() && plan_.is_held_back(span(where));
     }
 
+    bool may_come_again(const position& where) const { return plan_.may_come_again(span(where)); }
+
     http::request request(const position& where) const
     {
         http::request result{guard_.list()};
@@ -394,8 +396,8 @@ private:
 
     void done(const position& where)
     {
-        parts_.erase(where.page_begin());
-        plan_.done(where.page_begin());
+        if (plan_.done(where.page_begin(), where.begin()))
+            parts_.erase(where.page_begin());
     }
 
     /// How many records of the page before it a page begins with.

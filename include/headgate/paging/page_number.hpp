@@ -85,6 +85,7 @@ public:
 
     bool wanted(const position& where) { return plan_.wanted(span(where)); }
     bool is_held_back(const position& where) const { return plan_.is_held_back(span(where)); }
+    bool may_come_again(const position& where) const { return plan_.may_come_again(span(where)); }
 
     http::request request(const position& where) const
     {

@@ -147,6 +147,8 @@ private:
 ///   end; it is not asked for then, and the pager must not wait for it;
 /// - `is_held_back(position)`: whether a page that is not wanted now may be later; it keeps its
 ///   place then, and `wanted` is asked again whenever something has come;
+/// - `may_come_again(position)`, called when a page has come, or was refused: whether it may be
+///   wanted once more, in the same place, because what came is in doubt; it is then held back;
 /// - `is_beyond(position)`: whether the page lies behind the end, as far as it is known now;
 /// - `refused(position, response)`, called for every answer before it is parsed, whatever its
 /// status:

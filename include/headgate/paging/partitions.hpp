@@ -94,6 +94,13 @@ public:
         return false;
     }
 
+    bool may_come_again(const position& where) const
+    {
+        if constexpr (requires(const Pager& p) { p.may_come_again(where.where()); })
+            return of(where).may_come_again(where.where());
+        return false;
+    }
+
     std::optional<position> rest(const position& where)
     {
         if constexpr (requires(Pager & p) { p.rest(where.where()); })

@@ -365,6 +365,31 @@ TEST_CASE("a full loop of requests asks the system hardly anything")
     CHECK(client.statistics().bytes == 4000 * body.size());
 }
 
+TEST_CASE("connections that are in use do not count as idle ones")
+{
+    asio::io_context context;
+    loopback_server server{context.get_executor(), mirror};
+    http::client client{context, http::client_options{}.max_idle_connections(64)};
+    const http::request what{server.url()};
+    int left = 2000;
+    int good = 0;
+    std::function<void()> next = [&] {
+        if (left-- <= 0)
+            return;
+        client.async_send(what, [&](std::error_code failed, http::response) {
+            good += !failed;
+            if (good == 2000)
+                context.stop();
+            next();
+        });
+    };
+    for (int i = 0; i < 200; ++i)
+        next();
+    context.run();
+    CHECK(good == 2000);
+    CHECK(client.statistics().connections < 400);
+}
+
 TEST_CASE("an idle connection that the server closes costs hardly anything")
 {
     asio::io_context context, elsewhere;

@@ -268,6 +268,37 @@ TEST_CASE("in order the end stays the end")
     CHECK(it.end.has_data_behind(10));
 }
 
+TEST_CASE(
+    "in order the first mark is asked for again as soon as nothing in flight can tell what it is")
+{
+    list it{8, true};
+    it.send({0, 10, 20, 30});
+    it.data(0);
+    it.empty(20);
+    CHECK(it.end.is_open(20));
+    it.empty(30);
+    CHECK(it.again.empty());
+    it.data(10);
+    CHECK(it.again == spans{20});
+    CHECK(it.end.is_mark(20));
+    it.send({20});
+    CHECK(it.end.is_open(30));
+    it.empty(20);
+    CHECK_FALSE(it.end.is_open(20));
+    CHECK_FALSE(it.end.is_open(30));
+    CHECK(it.again == spans{20});
+    CHECK(it.end.limit() == list_end::nowhere);
+}
+
+TEST_CASE("in order a first mark is not asked for again where no request is left for it")
+{
+    list it{3, true};
+    it.send({0, 10});
+    it.data(0);
+    it.empty(10);
+    CHECK(it.again.empty());
+}
+
 TEST_CASE("a copy and an empty span do not prove the end together")
 {
     list it{8};

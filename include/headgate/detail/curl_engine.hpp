@@ -145,9 +145,15 @@ private:
         curl_multi_setopt(multi_.get(), CURLMOPT_SOCKETDATA, this);
         curl_multi_setopt(multi_.get(), CURLMOPT_TIMERFUNCTION, &on_timeout);
         curl_multi_setopt(multi_.get(), CURLMOPT_TIMERDATA, this);
-        curl_multi_setopt(
-            multi_.get(), CURLMOPT_MAXCONNECTS,
-            static_cast<long>(std::max<std::size_t>(1, options_.max_idle_connections())));
+        limit_connections();
+    }
+
+    /// For libcurl that is how many connections there are, whether they are idle or not.
+    void limit_connections() noexcept
+    {
+        const std::size_t most = options_.max_idle_connections() + statistics_.in_flight;
+        curl_multi_setopt(multi_.get(), CURLMOPT_MAXCONNECTS,
+                          static_cast<long>(std::max<std::size_t>(1, most)));
     }
 
     /// Asks for a turn of the strand, unless there will be one. With the lock of `starting_`.
@@ -196,6 +202,7 @@ private:
         }
         ++statistics_.requests;
         statistics_.peak_in_flight = std::max(statistics_.peak_in_flight, ++statistics_.in_flight);
+        limit_connections();
         check(curl_multi_add_handle(multi_.get(), op.transfer->handle()));
     }
 
@@ -243,6 +250,7 @@ private:
         curl_multi_remove_handle(multi_.get(), op.transfer->handle());
         active_.erase(op.id);
         --statistics_.in_flight;
+        limit_connections();
         return std::move(op.transfer);
     }
 

@@ -354,8 +354,7 @@ private:
     /// last moment for asking for it again in its place, if there will be a request left for it.
     bool is_alone() const
     {
-        return rules_.in_order && in_flight_.empty() &&
-               needed(rules_.marks) < rules_.most_behind;
+        return rules_.in_order && in_flight_.empty() && needed(rules_.marks) < rules_.most_behind;
     }
 
     std::size_t in_flight_behind(std::uint64_t begin) const

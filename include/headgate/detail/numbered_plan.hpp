@@ -94,8 +94,7 @@ public:
     /// Whether a span that is not wanted now may be later, in the same place.
     bool is_held_back(const span& which) const
     {
-        return ending_.by_rules().in_order && which.begin < limit() &&
-               out_.count(which.begin) > 0;
+        return ending_.by_rules().in_order && which.begin < limit() && out_.count(which.begin) > 0;
     }
 
     /// Whether a span has brought a mark and keeps its place until it is known what that is: it may
@@ -381,9 +380,9 @@ private:
     std::map<std::uint64_t, std::uint64_t> later_;   // of these those that are still out
     std::multiset<std::uint64_t> out_;               // where those begin that are given out
     std::set<std::uint64_t> parked_; // of these those that have brought a mark and keep their place
-    std::map<std::uint64_t, std::uint64_t> moved_; // where those of the rest of a page begin: page, rest
     std::set<std::uint64_t> late_;   // given out again, in another place
-    std::map<std::uint64_t, std::uint64_t> behind_;  // what came behind a gap: begin, end
+    std::map<std::uint64_t, std::uint64_t> moved_;  // pages of which the rest is out: page, rest
+    std::map<std::uint64_t, std::uint64_t> behind_; // what came behind a gap: begin, end
     list_end ending_;
     recent_digests digests_;
 };

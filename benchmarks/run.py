@@ -21,7 +21,7 @@ from harness.server import Server
 
 HERE = Path(__file__).resolve().parent
 PIECES = ["async_limiter", "work_queue", "result_channel", "page_parser"]
-PARTS = ["pieces", "utilisation", "memory", "compile", "jobs", "growth"]
+PARTS = ["pieces", "pace", "utilisation", "memory", "compile", "jobs", "growth"]
 NANOSECONDS = {"ns": 1, "us": 1e3, "ms": 1e6, "s": 1e9}
 
 
@@ -89,6 +89,11 @@ class Session:
         say("utilisation")
         command = [str(self.settings.build_dir / "utilisation"), "--json"]
         return [json.loads(line) for line in measure.start(command, None).splitlines()]
+
+    def pace(self) -> list[dict]:
+        say("pace")
+        command = [str(self.settings.build_dir / "pace")]
+        return [json.loads(line) for line in measure.start(command, self.client_cpu).splitlines()]
 
     def memory(self) -> list[dict]:
         say("memory")
@@ -196,7 +201,9 @@ class Session:
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build-dir", type=Path, default=HERE.parent / "build/bench/benchmarks")
-    parser.add_argument("--output", type=Path, default=HERE / "results", help="directory")
+    parser.add_argument(
+        "--output", type=Path, default=HERE.parent / "build/bench/results", help="directory"
+    )
     parser.add_argument("--rounds", type=int, default=7, help="besides the first")
     parser.add_argument("--quick", action="store_true", help="a fiftieth of the work, to try it")
     parser.add_argument("--no-trace", action="store_true", help="do not count system calls")
@@ -217,6 +224,8 @@ def main() -> None:
     results = session.results
     if "pieces" in settings.only:
         results["pieces"] = session.pieces()
+    if "pace" in settings.only:
+        results["pace"] = session.pace()
     if "utilisation" in settings.only:
         results["utilisation"] = session.utilisation()
     if "memory" in settings.only:

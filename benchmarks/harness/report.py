@@ -134,6 +134,27 @@ def _memory(rows: list[dict]) -> str:
     return _table(["a coroutine that waits", "bytes each"], lines)
 
 
+def _pace(rows: list[dict]) -> str:
+    def cell(row: dict, key: str, factor: float = 1, unit: str = "") -> str:
+        return f"{row[key] * factor:.4g}{unit}" if key in row else ""
+
+    lines = [
+        [
+            row["what"],
+            str(row["rate"]),
+            cell(row, "share", 100, " %"),
+            cell(row, "late_p99_us"),
+            cell(row, "grants"),
+            cell(row, "cpu_us"),
+            cell(row, "out_of_order"),
+        ]
+        for row in rows
+    ]
+    header = ["bucket with a burst of one", "tokens a second", "of these came", "late, p99, µs"]
+    header += ["grants", "CPU µs each", "out of order"]
+    return _table(header, lines)
+
+
 def _compile(rows: list[dict]) -> str:
     def against(other: dict | None) -> list[str]:
         if other is None:
@@ -176,6 +197,8 @@ def tables(results: dict) -> str:
         parts.append("## As the work grows\n\n" + _growth(results["growth"]))
     if results.get("pieces"):
         parts.append("## The pieces\n\n" + _pieces(results["pieces"]))
+    if results.get("pace"):
+        parts.append("## The pace of a limiter, by the real clock\n\n" + _pace(results["pace"]))
     if results.get("memory"):
         parts.append(
             "## The memory of what waits\n\n"

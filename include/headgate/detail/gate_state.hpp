@@ -41,6 +41,12 @@ public:
     time credit() const noexcept { return credit_; }
     time paused_until() const noexcept { return paused_until_; }
 
+    /// How long it costs nothing to let those who are due wait for each other.
+    time patience() const noexcept
+    {
+        return recovery_ == recovery::none && limits_.has_schedule() ? credit_ / 2 : time{0};
+    }
+
     /// When `n` tokens can be granted; `time::max()` if that is for the end of a permit to say.
     time due(std::size_t n) const noexcept
     {

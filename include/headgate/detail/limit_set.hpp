@@ -61,6 +61,15 @@ public:
     /// The most tokens that can ever be granted at once.
     std::size_t most() const noexcept { return most_; }
 
+    /// Whether who is woken late, within the credit, keeps its place in the schedule. A window
+    /// counts from when a token was granted.
+    bool has_schedule() const noexcept
+    {
+        return std::all_of(states_.begin(), states_.end(), [](const auto& each) {
+            return std::holds_alternative<token_bucket>(each);
+        });
+    }
+
     /// Whether everything is allowed.
     bool empty() const noexcept { return most_ == std::numeric_limits<std::size_t>::max(); }
 

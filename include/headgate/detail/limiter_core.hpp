@@ -358,7 +358,7 @@ private:
     {
         if (!timer_)
             return;
-        time next = waiting_.empty() ? time::max() : gate_.due(waiting_.front().tokens);
+        time next = waiting_.empty() ? time::max() : next_grant();
         if (!deadlines_.empty())
             next = std::min(next, deadlines_.begin()->first);
         if (next == time::max()) {
@@ -374,13 +374,28 @@ private:
         });
     }
 
+    /// When to wake up for the line. At high rates not for each in it, but not later either than
+    /// when all are due: nobody is behind them who would keep the schedule.
+    time next_grant() const
+    {
+        const time due = gate_.due(waiting_.front().tokens);
+        const time patience = gate_.patience();
+        const time interval = gate_.limits().interval();
+        if (due >= woken_at_ + patience || interval >= patience)
+            return due;
+        const auto others = static_cast<time::rep>(waiting_.size() - 1);
+        return std::min(woken_at_ + patience, due + interval * others);
+    }
+
     void on_timer()
     {
         granted_waiters decided;
         {
             std::lock_guard lock{mutex_};
-            if (timer_)
+            if (timer_) {
+                woken_at_ = clock();
                 serve(decided);
+            }
         }
         decided.complete();
     }
@@ -393,6 +408,7 @@ private:
     std::optional<limit_set> planned_; // what the limits will be once all who wait are served
     time planned_until_{0};            // when the last of them is
     time last_now_{0};
+    time woken_at_{-limit::max_period}; // by the timer
     intrusive_list<acquire_waiter> waiting_;
     acquire_waiter::deadlines deadlines_;
     std::optional<timer> timer_;

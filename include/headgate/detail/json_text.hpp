@@ -92,7 +92,7 @@ private:
     {
         std::size_t i = begin + 1;
         while (i < text_.size() && text_[i] != '"')
-            i += text_[i] == '\\' ? 2 : 1;
+            i += text_[i] == '\\' ? 2U : 1U;
         return std::min(i + 1, text_.size());
     }
 

@@ -94,7 +94,7 @@ public:
     {
         orders result;
         in_flight_.erase(begin);
-        barren_ += has_data_behind(begin) ? 0 : 1;
+        barren_ += has_data_behind(begin) ? 0U : 1U;
         if (const auto before = again_.extract(begin); !before.empty()) {
             // With records behind it, what was something else at first is not empty.
             if (has_data_behind(begin) && before.mapped().what != mark::kind::empty)

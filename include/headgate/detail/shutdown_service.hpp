@@ -28,7 +28,8 @@ public:
     bool context_gone() const noexcept { return context_gone_; }
 
 protected:
-    ~shutdown_target() { leave(); }
+    // Virtual only because of compilers that warn of a friend that could delete it.
+    virtual ~shutdown_target() { leave(); }
 
     template <class Executor>
     void join(const Executor& executor);

@@ -1,0 +1,250 @@
+#!/usr/bin/env python3
+"""Takes headgate into projects outside its tree, in each of the ways that the README names, and
+builds and runs what they make of it. CTest runs one case at a time: packaging.py CASE [option]..."""
+
+import argparse
+import ast
+import json
+import os
+from pathlib import Path
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+
+HERE = Path(__file__).resolve().parent
+SOURCE = HERE.parent.parent
+COMPONENTS = ["flow", "http", "extract", "simdjson", "testing", "simulation"]
+# What projects like to turn on; there must be nothing to say about the headers.
+WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion", "-Wsign-conversion",
+            "-Wold-style-cast", "-Woverloaded-virtual", "-Wnon-virtual-dtor", "-Werror"]
+PACKAGES = ["CURL", "nlohmann_json", "simdjson"]
+
+
+class Packaging:
+    def __init__(self, options):
+        self.cmake = options.cmake
+        self.compiler = options.compiler
+        self.asio = options.asio
+        self.work = Path(options.work)
+        self.common = ["-G", options.generator, f"-DCMAKE_CXX_COMPILER={options.compiler}",
+                       "-DCMAKE_BUILD_TYPE=", "-DCMAKE_CXX_FLAGS=-O0"]
+        if options.asio:
+            self.common.append(f"-Dasio_INCLUDE_DIR={options.asio}")
+        # What an installation of headgate elsewhere on this machine says must not be heard.
+        self.prefix = self.work / "a prefix with spaces"
+        self.found_here = f"-DCMAKE_PREFIX_PATH={self.prefix}"
+
+    # What the cases are made of.
+
+    def run(self, *command, **more):
+        command = [str(part) for part in command]
+        print("+", shlex.join(command), flush=True)
+        return subprocess.run(command, text=True, check=True, **more)
+
+    def configure(self, source, build, *options, fails=False):
+        """Runs CMake and returns all that it prints, in one line: CMake wraps its messages."""
+        command = [self.cmake, "-S", str(source), "-B", str(build), *self.common, *options]
+        print("+", shlex.join(command), flush=True)
+        done = subprocess.run(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        print(done.stdout, flush=True)
+        assert (done.returncode != 0) == fails, f"CMake ended with {done.returncode}"
+        return " ".join(done.stdout.split())
+
+    def fresh(self, name):
+        build = self.work / name
+        shutil.rmtree(build, ignore_errors=True)
+        return build
+
+    def build_and_run(self, build, programs):
+        # One job, for the suite runs several tests at a time.
+        self.run(self.cmake, "--build", build, "--parallel", "1")
+        for program in programs:
+            self.run(build / program)
+
+    def traps(self):
+        """Options that make it an error to look for any of the optional packages."""
+        return f"-DCMAKE_MODULE_PATH={HERE / 'traps'}"
+
+    # The cases.
+
+    def install(self):
+        build = self.fresh("install")
+        shutil.rmtree(self.prefix, ignore_errors=True)
+        self.configure(SOURCE, build, "-DHEADGATE_BUILD_TESTS=OFF", "-DHEADGATE_BUILD_EXAMPLES=OFF",
+                       f"-DHEADGATE_COMPONENTS={';'.join(COMPONENTS)}")
+        self.run(self.cmake, "--install", build, "--prefix", self.prefix)
+        headers = {path.relative_to(SOURCE / "include")
+                   for path in (SOURCE / "include").rglob("*.hpp")}
+        installed = {path.relative_to(self.prefix / "include")
+                     for path in (self.prefix / "include").rglob("*.hpp")}
+        assert headers == installed, f"not installed: {sorted(map(str, headers - installed))}"
+        for path in (self.prefix / "share").rglob("*"):
+            assert path.is_dir() or str(SOURCE) not in path.read_text(), f"{path} names the source"
+
+    def find_package(self):
+        build = self.fresh("find_package")
+        self.configure(HERE / "find_package", build, self.found_here,
+                       f"-DCOMPONENTS={';'.join(COMPONENTS)}")
+        self.build_and_run(build, COMPONENTS)
+
+    def fetch_content(self):
+        build = self.fresh("fetch_content")
+        self.configure(HERE / "fetch_content", build, f"-DFETCHCONTENT_SOURCE_DIR_HEADGATE={SOURCE}")
+        self.build_and_run(build, ["extract", "simulation"])
+
+    def add_subdirectory(self):
+        build = self.fresh("add_subdirectory")
+        self.configure(HERE / "add_subdirectory", build, f"-DHEADGATE_SOURCE={SOURCE}")
+        assert not list(build.rglob("compile_commands.json")), "compile commands are exported"
+        self.build_and_run(build, ["flow", "http", "extract", "own_asio"])
+        prefix = self.work / "prefix of the parent"
+        shutil.rmtree(prefix, ignore_errors=True)
+        self.run(self.cmake, "--install", build, "--prefix", prefix)
+        files = [path.name for path in prefix.rglob("*") if path.is_file()]
+        assert files == ["own_asio"], f"the parent installs {files}"
+
+    def pkg_config(self):
+        build = self.fresh("pkg_config")
+        build.mkdir(parents=True)
+        # Where the installation went is not where it stays.
+        moved = self.work / "another prefix with spaces"
+        shutil.rmtree(moved, ignore_errors=True)
+        shutil.copytree(self.prefix, moved)
+        path = os.pathsep.join([str(moved / "share/pkgconfig"),
+                                os.environ.get("PKG_CONFIG_PATH", "")])
+        environment = dict(os.environ, PKG_CONFIG_PATH=path)
+
+        def ask(*arguments):
+            done = self.run("pkg-config", *arguments, stdout=subprocess.PIPE, env=environment)
+            return shlex.split(done.stdout)
+
+        for name in ["flow", "http", "extract"]:
+            module = "headgate" if name == "flow" else f"headgate-{name}"
+            assert ask("--modversion", module) == [version()], "the version of the module"
+            compile_flags, link_flags = ask("--cflags", module), ask("--libs", module)
+            assert str(self.prefix) not in " ".join(compile_flags), "it did not move along"
+            assert ("-lcurl" in link_flags) == (name != "flow"), "libcurl is for http and above"
+            if self.asio:
+                compile_flags.append(f"-I{self.asio}")
+            self.run(self.compiler, "-std=c++20", "-O0", *WARNINGS, *compile_flags,
+                     HERE / f"programs/{name}.cpp", "-o", build / name, *link_flags)
+            self.run(build / name)
+
+    def flow_only(self):
+        """A machine without libcurl, nlohmann/json and simdjson: they are not even looked for."""
+        build = self.fresh("flow_only")
+        prefix = self.work / "a prefix with flow only"
+        shutil.rmtree(prefix, ignore_errors=True)
+        self.configure(SOURCE, build / "headgate", "-DHEADGATE_COMPONENTS=flow", self.traps(),
+                       *(f"-DCMAKE_DISABLE_FIND_PACKAGE_{name}=OFF" for name in PACKAGES))
+        self.run(self.cmake, "--install", build / "headgate", "--prefix", prefix)
+        self.configure(HERE / "find_package", build / "consumer", self.traps(),
+                       f"-DCMAKE_PREFIX_PATH={prefix}", "-DCOMPONENTS=flow")
+        self.build_and_run(build / "consumer", ["flow"])
+
+        # No header of flow reaches for what is not there, nor for another layer, which would be
+        # missing in this prefix.
+        headers = sorted((prefix / "include").rglob("*.hpp"))
+        everything = build / "everything.cpp"
+        everything.write_text("".join(f"#include <{path.relative_to(prefix / 'include')}>\n"
+                                      for path in headers))
+        asio = [f"-I{self.asio}"] if self.asio else []
+        files = self.run(self.compiler, "-std=c++20", "-M", "-DASIO_STANDALONE", *asio,
+                         "-I", prefix / "include", everything, stdout=subprocess.PIPE).stdout
+        assert "async_limiter.hpp" in files
+        strangers = re.findall(r"\S*/(?:curl|nlohmann|simdjson)\S*", files)
+        assert not strangers, f"flow includes {strangers}"
+
+    def refused(self):
+        build = self.fresh("refused")
+
+        def ask(arguments, *options, fails=False):
+            # What is hidden in one question is not in the next.
+            hidden = [f"-DCMAKE_DISABLE_FIND_PACKAGE_{name}=OFF" for name in PACKAGES]
+            return self.configure(HERE / "probe", build, self.found_here, "-DCMAKE_MODULE_PATH=",
+                                  f"-DARGUMENTS={arguments.replace(' ', ';')}", *hidden, *options,
+                                  fails=fails)
+
+        def targets(text):
+            return re.findall(r"target: (\w+)", text)
+
+        everything = ["headgate"] + COMPONENTS[1:]
+        # A component that there is not, required or not.
+        said = ask("CONFIG REQUIRED COMPONENTS http redes", fails=True)
+        assert 'There is no component "redes" of headgate, only: flow, http, ' in said
+        said = ask("CONFIG COMPONENTS http redes")
+        assert "found: 0" in said and targets(said) == []
+        said = ask("CONFIG REQUIRED COMPONENTS testing OPTIONAL_COMPONENTS redes")
+        assert targets(said) == ["headgate", "testing"]
+
+        # A version that is not compatible.
+        for wanted in ["0.2", "0.0.9", "1.0"]:
+            said = ask(f"{wanted} CONFIG REQUIRED", fails=True)
+            assert f'compatible with requested version "{wanted}"' in said
+            assert f"version: {version()}" in said
+
+        # A package that is missing, where it is needed and where it is not.
+        no_curl = "-DCMAKE_DISABLE_FIND_PACKAGE_CURL=ON"
+        said = ask("CONFIG REQUIRED COMPONENTS extract", no_curl, fails=True)
+        assert 'The component "extract" of headgate needs CURL 7.85 or later, which was' in said
+        assert targets(ask("CONFIG REQUIRED", no_curl)) == ["headgate", "testing"]
+        assert targets(ask("CONFIG REQUIRED")) == everything
+
+        # Nothing is looked for that was not asked for.
+        traps = self.traps()
+        assert targets(ask("CONFIG REQUIRED COMPONENTS testing", traps)) == ["headgate", "testing"]
+        said = ask("CONFIG REQUIRED COMPONENTS http", f"-DCMAKE_MODULE_PATH={self.half_trap()}")
+        assert targets(said) == ["headgate", "http"]
+        said = ask("CONFIG REQUIRED COMPONENTS http", traps, fails=True)
+        assert "CURL was looked for" in said, "the traps do not work"
+
+        # A component that this installation does not have.
+        config = self.prefix / "share/cmake/headgate/headgateConfig.cmake"
+        part = self.work / "a prefix without simdjson"
+        shutil.rmtree(part, ignore_errors=True)
+        shutil.copytree(self.prefix, part)
+        config = part / config.relative_to(self.prefix)
+        config.write_text(re.sub(r"(set\(installed .*?);?simdjson", r"\1", config.read_text()))
+        said = ask("CONFIG REQUIRED COMPONENTS simdjson", f"-DCMAKE_PREFIX_PATH={part}",
+                   "-Uheadgate_DIR", fails=True)
+        assert 'This headgate was installed without its component "simdjson"' in said
+
+        # The build itself.
+        build = self.fresh("refused")
+        said = self.configure(SOURCE, build, "-DHEADGATE_COMPONENTS=flow;redes", fails=True)
+        assert 'HEADGATE_COMPONENTS has "redes", it can have: flow http ' in said
+        said = self.configure(SOURCE, build, "-DHEADGATE_COMPONENTS=http", no_curl, fails=True)
+        assert "the layer http needs CURL 7.85 or later, which was not found" in said
+
+    def half_trap(self):
+        """A directory with all traps but that of libcurl."""
+        traps = self.fresh("traps without libcurl")
+        shutil.copytree(HERE / "traps", traps)
+        (traps / "FindCURL.cmake").unlink()
+        return traps
+
+
+def version():
+    lists = (SOURCE / "CMakeLists.txt").read_text()
+    return re.search(r"project\(\s*headgate\s+VERSION (\S+)", lists).group(1)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("case")
+    parser.add_argument("--work", required=True, help="a directory for what is built")
+    parser.add_argument("--cmake", default="cmake")
+    parser.add_argument("--generator", default="Ninja")
+    parser.add_argument("--compiler", default="c++")
+    parser.add_argument("--asio", default="", help="where asio.hpp is, if the compiler must be told")
+    options = parser.parse_args()
+    getattr(Packaging(options), options.case)()
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except AssertionError as error:
+        sys.exit(f"packaging.py: {error}")

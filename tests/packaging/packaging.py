@@ -26,6 +26,7 @@ class Packaging:
     def __init__(self, options):
         self.cmake = options.cmake
         self.compiler = options.compiler
+        self.generator = options.generator
         self.asio = options.asio
         self.work = Path(options.work)
         self.common = ["-G", options.generator, f"-DCMAKE_CXX_COMPILER={options.compiler}",
@@ -68,6 +69,78 @@ class Packaging:
         return f"-DCMAKE_MODULE_PATH={HERE / 'traps'}"
 
     # The cases.
+
+    def manifests(self):
+        """vcpkg.json, the overlay port and the Conan recipe say what CMakeLists.txt says. That they
+        work with the registries is not checked, for there is none here."""
+        printed = self.run(self.cmake, "-P", HERE / "components.cmake", stdout=subprocess.PIPE).stdout
+        table = {}
+        for line in printed.splitlines():
+            name, needs, package = line.removeprefix("-- ").split("|")
+            table[name] = (needs.split(";") if needs else [], package.split(";"))
+        assert list(table) == COMPONENTS
+        options = re.findall(r"\b(HEADGATE_\w+)", (SOURCE / "CMakeLists.txt").read_text())
+
+        # Names that a package has elsewhere.
+        vcpkg_names = {"CURL": "curl", "nlohmann_json": "nlohmann-json"}
+        port = SOURCE / "cmake/vcpkg/headgate"
+        development = {"tests", "examples", "benchmarks"}
+        for manifest, more in [(SOURCE / "vcpkg.json", development), (port / "vcpkg.json", set())]:
+            said = json.loads(manifest.read_text())
+            features = said["features"]
+            assert (said["name"], said["version-semver"]) == ("headgate", version()), manifest
+            assert set(features) == {"http", "extract", "simdjson"} | more, manifest
+            assert set(said["default-features"]) <= set(features), manifest
+            assert "asio" in said["dependencies"], manifest
+            for feature in features:
+                names, inner = set(), set()
+                for each in features[feature]["dependencies"]:
+                    if isinstance(each, dict) and each["name"] == "headgate":
+                        inner |= set(each["features"])
+                    else:
+                        names.add(each if isinstance(each, str) else each["name"])
+                if feature in more:
+                    assert f"HEADGATE_BUILD_{feature.upper()}" in options
+                    assert inner == {"extract"}, f"{manifest}: {feature}"
+                else:
+                    needs, (package, *_) = table[feature]
+                    assert names == {vcpkg_names.get(package, package)}, f"{manifest}: {feature}"
+                    assert inner == set(needs) - {"flow"}, f"{manifest}: {feature}"
+
+        build, packages = self.fresh("vcpkg build"), self.fresh("vcpkg packages")
+        for name in re.findall(r"-D(HEADGATE_\w+)", (port / "portfile.cmake").read_text()):
+            assert name in options, f"the port sets {name}"
+        self.run(self.cmake, f"-DPORT_DIR={port}", f"-DPACKAGES_DIR={packages}",
+                 f"-DBUILD_DIR={build}", "-DFEATURES=core;http;extract", f"-DGENERATOR={self.generator}",
+                 "-P", HERE / "vcpkg_stand_in.cmake")
+        targets = {path.name for path in (packages / "share/headgate").glob("*-targets.cmake")}
+        assert targets == {f"headgate-{name}-targets.cmake" for name in COMPONENTS if
+                           name != "simdjson"}, targets
+        assert (packages / "share/headgate/copyright").is_file()
+        assert (packages / "share/headgate/usage").is_file()
+
+        # The recipe is read, not run: conan may not be installed.
+        recipe = ast.parse((SOURCE / "cmake/conan/conanfile.py").read_text())
+        ast.parse((SOURCE / "cmake/conan/test_package/conanfile.py").read_text())
+        values = {}
+        for node in ast.walk(recipe):
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                try:
+                    values[node.targets[0].id] = ast.literal_eval(node.value)
+                except ValueError:
+                    pass
+        assert values["name"] == "headgate" and list(values["parts"]) == COMPONENTS
+        conan_names = {"CURL": "libcurl"}
+        for name, (needs, reference, _) in values["parts"].items():
+            package = table[name][1]
+            assert needs == table[name][0], f"the recipe's needs of {name}"
+            if package[0]:
+                wanted = f"{conan_names.get(package[0], package[0])}/[>={package[1]} <"
+                assert reference.startswith(wanted), f"the recipe requires {reference}"
+            else:
+                assert reference is None, f"the recipe requires {reference}"
+        for option in values["options"]:
+            assert option in COMPONENTS
 
     def install(self):
         build = self.fresh("install")

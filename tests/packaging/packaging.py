@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Takes headgate into projects outside its tree, in each of the ways that the README names, and
-builds and runs what they make of it. CTest runs one case at a time: packaging.py CASE [option]..."""
+builds and runs what they make of it. CTest runs one case at a time."""
 
 import argparse
 import ast
@@ -73,7 +73,8 @@ class Packaging:
     def manifests(self):
         """vcpkg.json, the overlay port and the Conan recipe say what CMakeLists.txt says. That they
         work with the registries is not checked, for there is none here."""
-        printed = self.run(self.cmake, "-P", HERE / "components.cmake", stdout=subprocess.PIPE).stdout
+        printed = self.run(self.cmake, "-P", HERE / "components.cmake",
+                           stdout=subprocess.PIPE).stdout
         table = {}
         for line in printed.splitlines():
             name, needs, package = line.removeprefix("-- ").split("|")
@@ -111,8 +112,8 @@ class Packaging:
         for name in re.findall(r"-D(HEADGATE_\w+)", (port / "portfile.cmake").read_text()):
             assert name in options, f"the port sets {name}"
         self.run(self.cmake, f"-DPORT_DIR={port}", f"-DPACKAGES_DIR={packages}",
-                 f"-DBUILD_DIR={build}", "-DFEATURES=core;http;extract", f"-DGENERATOR={self.generator}",
-                 "-P", HERE / "vcpkg_stand_in.cmake")
+                 f"-DBUILD_DIR={build}", f"-DGENERATOR={self.generator}",
+                 "-DFEATURES=core;http;extract", "-P", HERE / "vcpkg_stand_in.cmake")
         targets = {path.name for path in (packages / "share/headgate").glob("*-targets.cmake")}
         assert targets == {f"headgate-{name}-targets.cmake" for name in COMPONENTS if
                            name != "simdjson"}, targets
@@ -164,7 +165,8 @@ class Packaging:
 
     def fetch_content(self):
         build = self.fresh("fetch_content")
-        self.configure(HERE / "fetch_content", build, f"-DFETCHCONTENT_SOURCE_DIR_HEADGATE={SOURCE}")
+        self.configure(HERE / "fetch_content", build,
+                       f"-DFETCHCONTENT_SOURCE_DIR_HEADGATE={SOURCE}")
         self.build_and_run(build, ["extract", "simulation"])
 
     def add_subdirectory(self):
@@ -311,7 +313,7 @@ def main():
     parser.add_argument("--cmake", default="cmake")
     parser.add_argument("--generator", default="Ninja")
     parser.add_argument("--compiler", default="c++")
-    parser.add_argument("--asio", default="", help="where asio.hpp is, if the compiler must be told")
+    parser.add_argument("--asio", default="", help="where asio.hpp is, if not in /usr/include")
     options = parser.parse_args()
     getattr(Packaging(options), options.case)()
 

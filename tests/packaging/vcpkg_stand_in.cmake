@@ -1,5 +1,6 @@
 # Runs the port as vcpkg does, as far as it goes without vcpkg: cmake -DPORT_DIR=... -DFEATURES=...
 # -DPACKAGES_DIR=... -DBUILD_DIR=... -P vcpkg_stand_in.cmake
+cmake_minimum_required(VERSION 3.23)
 set(CURRENT_PORT_DIR "${PORT_DIR}")
 set(CURRENT_PACKAGES_DIR "${PACKAGES_DIR}")
 set(PORT headgate)

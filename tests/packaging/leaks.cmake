@@ -23,7 +23,7 @@ macro(check_variables)
     string(APPEND noted_search "|PKG_CONFIG|pkg_config|pkgcfg|^prefix_result$")
     if(NOT noted_name MATCHES "^(noted_|headgate_|HEADGATE_)"
        AND NOT (DEFINED CACHE{${noted_name}}
-                AND noted_name MATCHES noted_search))
+                AND noted_name MATCHES "${noted_search}"))
       message(SEND_ERROR "There is a new variable ${noted_name}, \"${${noted_name}}\"")
     endif()
   endforeach()

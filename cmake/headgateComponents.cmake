@@ -1,5 +1,6 @@
-# The components of headgate, what each stands on, and how that is found. The build of headgate reads
-# this, and so does headgateConfig.cmake, beside which it is installed: both look for the same.
+# The components of headgate, what each stands on, and how that is found. The build of headgate
+# reads this, and so does headgateConfig.cmake, beside which it is installed, so that both look for
+# the same.
 #
 # Everything is in functions, so that no variable of the caller changes, CMAKE_MODULE_PATH included.
 
@@ -42,8 +43,8 @@ function(_headgate_close result)
   set(${result} "${closed}" PARENT_SCOPE)
 endfunction()
 
-# _headgate_find(<result> <name> [QUIET]): looks for the package of this one component. A target that
-# is there already is taken as it is. The result is empty, or says what is missing.
+# _headgate_find(<result> <name> [QUIET]): looks for the package of this one component. A target
+# that is there already is taken as it is. The result is empty, or says what is missing.
 function(_headgate_find result name)
   set(${result} "" PARENT_SCOPE)
   _headgate_component(${name})

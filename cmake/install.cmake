@@ -32,8 +32,8 @@ install(
         cmake/headgateComponents.cmake cmake/Findasio.cmake
   DESTINATION "${package_dir}")
 
-# pkg-config: headgate.pc is flow, headgate-<component>.pc another layer. The way from the file to the
-# prefix is relative, so that the installation can be moved.
+# pkg-config: headgate.pc is flow, headgate-<component>.pc another layer. The way from the file to
+# the prefix is relative, so that the installation can be moved.
 file(RELATIVE_PATH pc_prefix "${CMAKE_INSTALL_FULL_DATADIR}/pkgconfig" "${CMAKE_INSTALL_PREFIX}")
 string(REGEX REPLACE "/$" "" pc_prefix "\${pcfiledir}/${pc_prefix}")
 file(RELATIVE_PATH pc_includedir "${CMAKE_INSTALL_PREFIX}" "${CMAKE_INSTALL_FULL_INCLUDEDIR}")
@@ -48,8 +48,8 @@ foreach(name IN LISTS headgate_layers)
   if(name STREQUAL "flow")
     set(pc_name headgate)
     set(pc_layer "")
-    # Asio has no module of pkg-config in Debian, so it is expected where the compiler looks. There is
-    # no asking for the compiler in this file: clang needs the two definitions with an Asio before
+    # Asio has no module of pkg-config in Debian, so it is expected where the compiler looks. Such a
+    # file cannot ask for the compiler: clang needs the last two definitions with an Asio before
     # 1.26, for others they are what Asio defines itself.
     set(pc_cflags "-I\${includedir} -DASIO_STANDALONE -DASIO_HAS_CO_AWAIT=1 "
                   "-DASIO_HAS_STD_COROUTINE=1 -pthread")

@@ -33,7 +33,7 @@ class Packaging:
                        "-DCMAKE_BUILD_TYPE=", "-DCMAKE_CXX_FLAGS=-O0"]
         if options.asio:
             self.common.append(f"-Dasio_INCLUDE_DIR={options.asio}")
-        # What an installation of headgate elsewhere on this machine says must not be heard.
+        # Before any other headgate that this machine may have.
         self.prefix = self.work / "a prefix with spaces"
         self.found_here = f"-DCMAKE_PREFIX_PATH={self.prefix}"
 
@@ -72,7 +72,7 @@ class Packaging:
 
     def manifests(self):
         """vcpkg.json, the overlay port and the Conan recipe say what CMakeLists.txt says. That they
-        work with the registries is not checked, for there is none here."""
+        work is not checked, for that takes the registries."""
         printed = self.run(self.cmake, "-P", HERE / "components.cmake",
                            stdout=subprocess.PIPE).stdout
         table = {}
@@ -212,8 +212,7 @@ class Packaging:
         build = self.fresh("flow_only")
         prefix = self.work / "a prefix with flow only"
         shutil.rmtree(prefix, ignore_errors=True)
-        self.configure(SOURCE, build / "headgate", "-DHEADGATE_COMPONENTS=flow", self.traps(),
-                       *(f"-DCMAKE_DISABLE_FIND_PACKAGE_{name}=OFF" for name in PACKAGES))
+        self.configure(SOURCE, build / "headgate", "-DHEADGATE_COMPONENTS=flow", self.traps())
         self.run(self.cmake, "--install", build / "headgate", "--prefix", prefix)
         self.configure(HERE / "find_package", build / "consumer", self.traps(),
                        f"-DCMAKE_PREFIX_PATH={prefix}", "-DCOMPONENTS=flow")

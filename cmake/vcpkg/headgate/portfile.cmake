@@ -2,9 +2,9 @@
 #   vcpkg install headgate --overlay-ports=<checkout>/cmake/vcpkg
 # In a registry vcpkg_from_github takes the place of the first set().
 #
-# Not checked by the tests: that vcpkg builds it, and that its curl, asio, nlohmann-json and simdjson
-# are found, for that takes the registry. Checked are the names and versions in vcpkg.json, and that
-# what is set here exists.
+# Not checked by the tests: that vcpkg builds it and finds its asio, curl, nlohmann-json and
+# simdjson, for that takes the registry. Checked are the names and versions in vcpkg.json, and that
+# this file configures and installs what it should, with functions that stand in for vcpkg's.
 set(SOURCE_PATH "${CURRENT_PORT_DIR}/../../..")
 set(VCPKG_BUILD_TYPE release) # There are only headers.
 

@@ -120,6 +120,8 @@ class Packaging:
         assert (packages / "share/headgate/copyright").is_file()
         assert (packages / "share/headgate/usage").is_file()
 
+        assert f'"headgate/{version()}"' in (SOURCE / "README.md").read_text(), "README.md"
+
         # The recipe is read, not run: conan may not be installed.
         recipe = ast.parse((SOURCE / "cmake/conan/conanfile.py").read_text())
         ast.parse((SOURCE / "cmake/conan/test_package/conanfile.py").read_text())

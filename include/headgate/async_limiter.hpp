@@ -64,13 +64,17 @@ class basic_async_limiter {
     using initiate_permit = detail::initiate_wait<detail::acquire_permit_waiter, core>;
 
 public:
+    /// The clock that it goes by.
     using clock_type = Clock;
+    /// The type of the executor that it works on.
     using executor_type = Executor;
+    /// What it counts time in.
     using duration = std::chrono::nanoseconds;
 
     /// The same limiter with another executor type, for `use_awaitable_t<>::as_default_on_t`.
     template <class OtherExecutor>
     struct rebind_executor {
+        /// That type.
         using other = basic_async_limiter<Clock, OtherExecutor>;
     };
 
@@ -107,11 +111,13 @@ public:
         : basic_async_limiter(executor_type(context.get_executor()), count, period)
     {
     }
+    /// As with an executor, with one limit.
     template <std::derived_from<asio::execution_context> Context>
     basic_async_limiter(Context& context, const limit& allowed, duration credit = default_credit)
         : basic_async_limiter(executor_type(context.get_executor()), allowed, credit)
     {
     }
+    /// As with an executor, with several limits.
     template <std::derived_from<asio::execution_context> Context>
     basic_async_limiter(Context& context, const std::vector<limit>& limits,
                         duration credit = default_credit)
@@ -119,7 +125,9 @@ public:
     {
     }
 
+    /// Leaves the other one fit for assignment and destruction only.
     basic_async_limiter(basic_async_limiter&& other) noexcept = default;
+    /// Ends what this one had, as its destructor does, and takes over the other.
     basic_async_limiter& operator=(basic_async_limiter&& other) noexcept
     {
         if (this != &other) {
@@ -131,6 +139,7 @@ public:
     }
     ~basic_async_limiter() { release(); }
 
+    /// The executor that runs handlers which have none of their own.
     executor_type get_executor() const noexcept { return core_->get_executor(); }
 
     /// The most tokens that one acquire can ask for.
@@ -220,6 +229,7 @@ public:
     /// Completes all who wait, and all who come later, with `error::closed`.
     void close() { core_->close(error::closed); }
 
+    /// What it has done so far.
     limiter_statistics statistics() const { return core_->statistics(); }
 
     /// A second handle on the same limiter that does not end it when destroyed. For components

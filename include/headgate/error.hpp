@@ -41,6 +41,7 @@ inline const std::error_category& error_category() noexcept
     return instance;
 }
 
+/// How `std::error_code` is made of an error.
 inline std::error_code make_error_code(error value) noexcept
 {
     return {static_cast<int>(value), error_category()};
@@ -48,7 +49,9 @@ inline std::error_code make_error_code(error value) noexcept
 
 } // namespace headgate
 
+/// @cond
 template <>
 struct std::is_error_code_enum<headgate::error> : std::true_type {};
+/// @endcond
 
 #endif

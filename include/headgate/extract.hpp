@@ -31,6 +31,8 @@ namespace headgate {
 /// @param limiter gives each request its token. Both may be used for other things at the same time,
 ///                and may go before the stream does; the run then ends as cancelled.
 /// @param pager   knows the pages: one of `paging/`, or one of your own.
+/// @param options how to extract
+/// @throws std::invalid_argument or what else the pager throws, if it cannot begin.
 template <class Client, class Clock, class Executor, paging::pager Pager>
 page_stream extract(const Client& client, const basic_async_limiter<Clock, Executor>& limiter,
                     Pager pager, const extract_options& options = {})

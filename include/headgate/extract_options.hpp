@@ -37,6 +37,7 @@ public:
         records_ = detail::parse_json_pointer(pointer);
         return *this;
     }
+    /// As it is set.
     const nlohmann::json::json_pointer& records() const noexcept { return records_; }
 
     /// What reads the pages; `json_parser` unless set. `simdjson_parser` is many times faster.
@@ -49,6 +50,7 @@ public:
         };
         return *this;
     }
+    /// As it is set.
     const detail::page_reader::parser& parse() const noexcept { return parse_; }
 
     /// The most requests in flight at once; 64 unless set. As many pages may wait for the caller,
@@ -62,6 +64,7 @@ public:
         max_in_flight_ = requests;
         return *this;
     }
+    /// As it is set.
     std::size_t max_in_flight() const noexcept { return max_in_flight_; }
 
     /// Delivers pages in the order of the list instead of as they come. A page that has come waits
@@ -71,6 +74,7 @@ public:
         ordered_ = on;
         return *this;
     }
+    /// As it is set.
     bool ordered() const noexcept { return ordered_; }
 
     /// Drops records whose key, where `pointer` says, has come before. Keys are remembered in at
@@ -84,7 +88,9 @@ public:
         unique_bytes_ = most_bytes;
         return *this;
     }
+    /// As it is set.
     const std::optional<nlohmann::json::json_pointer>& unique() const noexcept { return unique_; }
+    /// As it is set.
     std::size_t unique_bytes() const noexcept { return unique_bytes_; }
 
     /// Lets a server with a public address send to one with a private, loopback or link-local
@@ -95,6 +101,7 @@ public:
         allow_private_addresses_ = on;
         return *this;
     }
+    /// As it is set.
     bool allow_private_addresses() const noexcept { return allow_private_addresses_; }
 
     /// The most pages to ask for; if the list has more, the outcome is `outcome_code::page_cap`.
@@ -107,6 +114,7 @@ public:
         max_pages_ = pages;
         return *this;
     }
+    /// As it is set.
     std::uint64_t max_pages() const noexcept { return max_pages_; }
 
     /// How often a page is tried again after a failure that may pass: a lost connection, a timeout,
@@ -121,6 +129,7 @@ public:
         retries_ = times;
         return *this;
     }
+    /// As it is set.
     unsigned retries() const noexcept { return retries_; }
 
     /// The longest wait that a server may ask for with Retry-After; if it asks for more the outcome
@@ -133,6 +142,7 @@ public:
         max_wait_ = longest;
         return *this;
     }
+    /// As it is set.
     std::chrono::nanoseconds max_wait() const noexcept { return max_wait_; }
 
     /// Ends the run as `outcome_code::stalled` when requests have been tried for that long and no
@@ -146,6 +156,7 @@ public:
         stall_after_ = time;
         return *this;
     }
+    /// As it is set.
     std::optional<std::chrono::nanoseconds> stall_after() const noexcept { return stall_after_; }
 
     /// Finds the rate and the number in flight that the server allows where they are less than the
@@ -157,6 +168,7 @@ public:
         adaptive_ = on;
         return *this;
     }
+    /// As it is set.
     bool adaptive() const noexcept { return adaptive_; }
 
     /// Lets a limit that the server tells with RateLimit-Policy take the place of the caller's,
@@ -166,6 +178,7 @@ public:
         trust_server_ = on;
         return *this;
     }
+    /// As it is set.
     bool trust_server() const noexcept { return trust_server_; }
 
     /// Repeats requests after a failure whatever their method. Otherwise only GET and HEAD are.
@@ -174,6 +187,7 @@ public:
         repeat_any_method_ = on;
         return *this;
     }
+    /// As it is set.
     bool repeat_any_method() const noexcept { return repeat_any_method_; }
 
     /// Says which answers mean "too many" beyond those that say so by their status: 429, 503 with
@@ -184,6 +198,7 @@ public:
         throttled_if_ = std::move(is_throttled);
         return *this;
     }
+    /// As it is set.
     const std::function<bool(const http::response&)>& throttled_if() const noexcept
     {
         return throttled_if_;
@@ -197,6 +212,7 @@ public:
         prepare_ = std::move(add);
         return *this;
     }
+    /// As it is set.
     const std::function<void(http::request&)>& prepare() const noexcept { return prepare_; }
 
     /// Called when the server answers 401, to get the credentials that `prepare` then adds. It is
@@ -209,6 +225,7 @@ public:
         refresh_ = std::move(get_credentials);
         return *this;
     }
+    /// As it is set.
     const std::function<asio::awaitable<void>()>& refresh() const noexcept { return refresh_; }
 
 private:

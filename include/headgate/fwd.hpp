@@ -13,6 +13,7 @@
 #include <exception>
 #include <string>
 
+/// Pulls paginated lists out of HTTP APIs within their limits, and what that is made of.
 namespace headgate {
 
 // headgate::headgate
@@ -50,6 +51,7 @@ class result_channel;
 
 // headgate::http
 
+/// An HTTP client inside the Asio loop, and what servers say in header fields.
 namespace http {
 
 class client;
@@ -80,6 +82,7 @@ class record_range;
 struct record_slice;
 class unreadable_body;
 
+/// Styles of paging: which pages a list has, and when it ends.
 namespace paging {
 
 class cursor;

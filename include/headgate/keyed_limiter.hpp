@@ -43,9 +43,13 @@ class basic_keyed_limiter {
     using limiter = basic_async_limiter<Clock, Executor>;
 
 public:
+    /// What tells the limits apart.
     using key_type = Key;
+    /// The clock that it goes by.
     using clock_type = Clock;
+    /// The type of the executor that it works on.
     using executor_type = Executor;
+    /// What it counts time in.
     using duration = std::chrono::nanoseconds;
 
     /// Enforces `each` for every key, and `shared` for all together; an empty list allows all.
@@ -68,7 +72,9 @@ public:
     {
     }
 
+    /// Leaves the other one fit for assignment and destruction only.
     basic_keyed_limiter(basic_keyed_limiter&&) noexcept = default;
+    /// Ends what this one had, as its destructor does, and takes over the other.
     basic_keyed_limiter& operator=(basic_keyed_limiter&& other) noexcept
     {
         if (this != &other) {
@@ -79,6 +85,7 @@ public:
     }
     ~basic_keyed_limiter() { release(); }
 
+    /// The executor that runs handlers which have none of their own.
     executor_type get_executor() const noexcept { return core_->get_executor(); }
 
     /// Takes `n` tokens for `key` if they are there now and nobody waits for them.

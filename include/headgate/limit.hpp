@@ -19,8 +19,10 @@ namespace headgate {
 /// them. All durations are kept in nanoseconds.
 class limit {
 public:
+    /// What it counts time in.
     using duration = std::chrono::nanoseconds;
 
+    /// How a limit is kept to.
     enum class kind {
         window,    ///< a sliding window: never more than `count` in any `period`
         bucket,    ///< a token bucket: `burst` at once, refilled at `count` per `period`
@@ -105,7 +107,9 @@ public:
         return result;
     }
 
+    /// How it is kept to.
     kind type() const noexcept { return kind_; }
+    /// How many are allowed in a period, or at the same time.
     std::size_t count() const noexcept { return count_; }
 
     /// The period of a rate; of no meaning for `kind::in_flight`.
@@ -120,6 +124,7 @@ public:
     /// Whether the slack is what it is at most, and less is learned from answers.
     bool learns_slack() const noexcept { return learns_slack_; }
 
+    /// Whether they allow the same, slack included.
     friend bool operator==(const limit&, const limit&) = default;
 
 private:

@@ -71,8 +71,10 @@ public:
     /// Not ended yet.
     outcome() = default;
 
+    /// Ended that way, for that reason.
     outcome(outcome_code code, std::string reason) : code_{code}, reason_{std::move(reason)} {}
 
+    /// How it ended.
     outcome_code code() const noexcept { return code_; }
 
     /// One line for a person: what proves that the list is complete ("total of 1200 reached"), or

@@ -14,6 +14,7 @@ namespace headgate {
 /// One page of a list: its records, as they came. Movable and copyable.
 class page {
 public:
+    /// For `extract`, which makes pages.
     page(std::uint64_t index, std::string where, detail::record_store records, std::size_t list = 0)
         : index_{index}, where_{std::move(where)}, records_{std::move(records)}, list_{list}
     {

@@ -36,10 +36,14 @@ namespace headgate {
 /// the executor runs, and no page is delivered any more.
 class page_stream {
 public:
+    /// The type of the executor that it works on.
     using executor_type = asio::any_io_executor;
 
+    /// For `extract`, which makes streams.
     explicit page_stream(std::shared_ptr<detail::extraction> run) : run_{std::move(run)} {}
+    /// Leaves the other one fit for assignment and destruction only.
     page_stream(page_stream&&) noexcept = default;
+    /// Ends what this one had, as its destructor does, and takes over the other.
     page_stream& operator=(page_stream&& other) noexcept
     {
         if (this != &other) {
@@ -50,6 +54,7 @@ public:
     }
     ~page_stream() { leave(); }
 
+    /// The executor that runs handlers which have none of their own.
     executor_type get_executor() const noexcept { return run_->pages().get_executor(); }
 
     /// The next page that has come, or nothing at the end; `outcome` says then how it went. Does

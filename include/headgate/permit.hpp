@@ -44,14 +44,17 @@ class permit {
 public:
     /// No tokens at all.
     permit() = default;
+    /// For limiters.
     permit(std::shared_ptr<detail::permit_source> source, const detail::permit_source::grant& what)
         : source_{std::move(source)}, grant_{what}
     {
     }
+    /// Takes over the tokens; the other has none left.
     permit(permit&& other) noexcept
         : source_{std::move(other.source_)}, grant_{other.grant_}, used_{other.used_}
     {
     }
+    /// Ends what this one held, as its destructor does, and takes over the other.
     permit& operator=(permit&& other) noexcept
     {
         if (this != &other) {
@@ -67,6 +70,7 @@ public:
     /// Whether there are tokens in it.
     explicit operator bool() const noexcept { return source_ != nullptr; }
 
+    /// How many were granted.
     std::size_t tokens() const noexcept { return grant_.tokens; }
 
     /// The tokens were used: what they stand for was sent.

@@ -14,7 +14,9 @@ namespace headgate {
 
 /// Where in the text of a page a record stands.
 struct record_slice {
+    /// Its first byte, counted from 0.
     std::size_t begin = 0;
+    /// How many bytes it has.
     std::size_t size = 0;
     std::size_t digest = 0; ///< the same for records that are the same
 };
@@ -24,11 +26,13 @@ struct record_slice {
 /// members. Refers to its page and is valid as long as that. Cheap to copy.
 class record {
 public:
+    /// A record with that JSON text; refers to it.
     record(std::string_view text, std::size_t digest) noexcept : text_{text}, digest_{digest} {}
 
     /// Whole and valid JSON. There may be line breaks between its tokens.
     std::string_view text() const noexcept { return text_; }
 
+    /// The record, parsed.
     nlohmann::json json() const { return nlohmann::json::parse(text_.begin(), text_.end()); }
 
     /// As a type of the caller's that nlohmann/json can convert to.
@@ -41,11 +45,13 @@ public:
     /// What stands in it by that name, or at that JSON Pointer.
     /// @throws nlohmann::json::exception as `nlohmann::json::at` does
     nlohmann::json at(const std::string& key) const { return json().at(key); }
+    /// As above, at a JSON Pointer.
     nlohmann::json at(const nlohmann::json::json_pointer& pointer) const
     {
         return json().at(pointer);
     }
 
+    /// Whether it is a JSON object.
     bool is_object() const noexcept { return text_.front() == '{'; }
 
     /// A hash: the same for records that are the same. With `json_parser` the order of members and
@@ -67,8 +73,11 @@ inline void to_json(nlohmann::json& to, const record& from)
 /// as that.
 class record_range {
 public:
+    /// Random access, but that what it refers to is made when it is asked for.
     class iterator {
     public:
+        /// @{
+        /// As of any iterator.
         using iterator_category = std::input_iterator_tag; // its reference is no reference
         using iterator_concept = std::random_access_iterator_tag;
         using value_type = record;
@@ -105,27 +114,36 @@ public:
         }
         friend bool operator==(iterator a, iterator b) noexcept { return a.slice_ == b.slice_; }
         friend auto operator<=>(iterator a, iterator b) noexcept { return a.slice_ <=> b.slice_; }
+        /// @}
 
     private:
         const char* text_ = nullptr;
         const record_slice* slice_ = nullptr;
     };
 
+    /// Records of a text, each where its slice says; refers to both.
     record_range(std::string_view text, std::span<const record_slice> slices) noexcept
         : text_{text}, slices_{slices}
     {
     }
 
+    /// The first record.
     iterator begin() const noexcept { return {text_.data(), slices_.data()}; }
+    /// Behind the last record.
     iterator end() const noexcept { return begin() + static_cast<std::ptrdiff_t>(size()); }
+    /// How many records there are.
     std::size_t size() const noexcept { return slices_.size(); }
+    /// Whether there is none.
     bool empty() const noexcept { return slices_.empty(); }
 
+    /// The record at that index, which must be less than `size`.
     record operator[](std::size_t index) const noexcept
     {
         return begin()[static_cast<std::ptrdiff_t>(index)];
     }
+    /// The first record; there must be one.
     record front() const noexcept { return (*this)[0]; }
+    /// The last record; there must be one.
     record back() const noexcept { return (*this)[size() - 1]; }
 
     /// @throws std::out_of_range

@@ -53,13 +53,17 @@ class result_channel {
     using initiate_receive = detail::initiate_wait<typename core::pop_op, core>;
 
 public:
+    /// What it holds.
     using value_type = T;
+    /// What is told at its end.
     using outcome_type = Outcome;
+    /// The type of the executor that it works on.
     using executor_type = Executor;
 
     /// The same channel with another executor type, for `use_awaitable_t<>::as_default_on_t`.
     template <class OtherExecutor>
     struct rebind_executor {
+        /// That type.
         using other = result_channel<T, Outcome, OtherExecutor>;
     };
 
@@ -84,7 +88,9 @@ public:
     {
     }
 
+    /// Leaves the other one fit for assignment and destruction only.
     result_channel(result_channel&&) noexcept = default;
+    /// Ends what this one had, as its destructor does, and takes over the other.
     result_channel& operator=(result_channel&& other) noexcept
     {
         if (this != &other) {
@@ -96,7 +102,9 @@ public:
     }
     ~result_channel() { leave(); }
 
+    /// The executor that runs handlers which have none of their own.
     executor_type get_executor() const noexcept { return core_->get_executor(); }
+    /// For how many results there is room.
     std::size_t capacity() const noexcept { return core_->capacity(); }
 
     /// How many results are in the channel now; reserved places are not counted.

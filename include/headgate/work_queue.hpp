@@ -56,13 +56,17 @@ class basic_work_queue {
     using initiate_join = detail::initiate_wait<typename core::join_op, core>;
 
 public:
+    /// What it holds.
     using value_type = T;
+    /// The clock that it goes by.
     using clock_type = Clock;
+    /// The type of the executor that it works on.
     using executor_type = Executor;
 
     /// The same queue with another executor type, for `use_awaitable_t<>::as_default_on_t`.
     template <class OtherExecutor>
     struct rebind_executor {
+        /// That type.
         using other = basic_work_queue<T, Clock, OtherExecutor>;
     };
 
@@ -80,7 +84,9 @@ public:
     {
     }
 
+    /// Leaves the other one fit for assignment and destruction only.
     basic_work_queue(basic_work_queue&&) noexcept = default;
+    /// Ends what this one had, as its destructor does, and takes over the other.
     basic_work_queue& operator=(basic_work_queue&& other) noexcept
     {
         if (this != &other) {
@@ -91,7 +97,9 @@ public:
     }
     ~basic_work_queue() { release(); }
 
+    /// The executor that runs handlers which have none of their own.
     executor_type get_executor() const noexcept { return core_->get_executor(); }
+    /// For how many items there is room.
     std::size_t capacity() const noexcept { return core_->capacity(); }
 
     /// How many items are in the queue now.
@@ -103,6 +111,7 @@ public:
     /// Puts the item in if there is room and nobody waits to; never suspends.
     /// @return whether it did; if not, `item` is untouched. Always false after `close`.
     bool try_push(T&& item) { return core_->try_push(std::move(item)); }
+    /// As above, with a copy of the item.
     bool try_push(const T& item) requires std::copy_constructible<T>
     {
         return core_->try_push(T(item));

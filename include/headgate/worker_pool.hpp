@@ -52,6 +52,7 @@ namespace headgate {
 /// memory for it.
 class worker_pool {
 public:
+    /// The type of the executor that it works on.
     using executor_type = asio::any_io_executor;
 
     /// A worker's own handle on its pool. Copyable; valid as long as the worker runs.
@@ -99,7 +100,9 @@ public:
     {
     }
 
+    /// Leaves the other one fit for assignment and destruction only.
     worker_pool(worker_pool&&) noexcept = default;
+    /// Ends what this one had, as its destructor does, and takes over the other.
     worker_pool& operator=(worker_pool&& other) noexcept
     {
         if (this != &other) {
@@ -110,8 +113,11 @@ public:
     }
     ~worker_pool() { leave(); }
 
+    /// The executor that runs handlers which have none of their own.
     executor_type get_executor() const noexcept { return core_->get_executor(); }
+    /// The most workers that it runs at once.
     std::size_t ceiling() const noexcept { return core_->ceiling(); }
+    /// How many workers there are and were.
     worker_pool_statistics statistics() const { return core_->statistics(); }
 
     /// Runs workers until all have ended.

@@ -49,8 +49,11 @@ class client {
     using signature = void(std::error_code, response);
 
 public:
+    /// The type of the executor that it works on.
     using executor_type = asio::any_io_executor;
 
+    /// A client that connects as the options say.
+    /// @throws std::runtime_error if libcurl cannot be used.
     explicit client(const executor_type& executor, const client_options& options = {})
         : engine_{detail::curl_engine::create(executor, options)}
     {
@@ -63,7 +66,9 @@ public:
     {
     }
 
+    /// Leaves the other one fit for assignment and destruction only.
     client(client&&) noexcept = default;
+    /// Ends what this one had, as its destructor does, and takes over the other.
     client& operator=(client&& other) noexcept
     {
         if (this != &other) {
@@ -75,6 +80,7 @@ public:
     }
     ~client() { leave(); }
 
+    /// The executor that runs handlers which have none of their own.
     executor_type get_executor() const noexcept { return engine_->get_executor(); }
 
     /// The largest body that it receives, as its options say.
@@ -101,6 +107,7 @@ public:
     /// @throws transfer_error for whatever is not an answer, with `error_text` as its text.
     asio::awaitable<response> send(request what) { return send(share(), std::move(what)); }
 
+    /// What it does and has done.
     client_statistics statistics() const { return engine_->statistics(); }
 
     /// A second handle on the same client that does not end it when destroyed. For components that

@@ -15,6 +15,7 @@ namespace headgate::http {
 /// throw `std::invalid_argument` for what cannot be.
 class client_options {
 public:
+    /// What timeouts are given in.
     using milliseconds = std::chrono::milliseconds;
 
     /// The longest time to make a connection, name resolution and TLS included; 10 s unless set.
@@ -23,6 +24,7 @@ public:
         connect_timeout_ = positive(longest, "connect_timeout");
         return *this;
     }
+    /// As it is set.
     milliseconds connect_timeout() const noexcept { return connect_timeout_; }
 
     /// The longest time for a request in all, whatever drips in; 30 s unless set.
@@ -31,6 +33,7 @@ public:
         timeout_ = positive(longest, "timeout");
         return *this;
     }
+    /// As it is set.
     milliseconds timeout() const noexcept { return timeout_; }
 
     /// The largest body, decompressed, in bytes; 64 MiB unless set.
@@ -39,6 +42,7 @@ public:
         max_body_bytes_ = bytes;
         return *this;
     }
+    /// As it is set.
     std::size_t max_body_bytes() const noexcept { return max_body_bytes_; }
 
     /// The largest sum of header fields, in bytes; 256 KiB unless set.
@@ -47,6 +51,7 @@ public:
         max_header_bytes_ = bytes;
         return *this;
     }
+    /// As it is set.
     std::size_t max_header_bytes() const noexcept { return max_header_bytes_; }
 
     /// How many idle connections are kept for later requests; 256 unless set.
@@ -58,6 +63,7 @@ public:
         max_idle_connections_ = connections;
         return *this;
     }
+    /// As it is set.
     std::size_t max_idle_connections() const noexcept { return max_idle_connections_; }
 
     /// The User-Agent of requests that have none of their own; "headgate" unless set.
@@ -70,6 +76,7 @@ public:
         user_agent_ = std::move(name);
         return *this;
     }
+    /// As it is set.
     const std::string& user_agent() const noexcept { return user_agent_; }
 
     /// A file of certificates (PEM) to trust instead of the system's.
@@ -78,6 +85,7 @@ public:
         ca_file_ = std::move(path);
         return *this;
     }
+    /// As it is set.
     const std::string& ca_file() const noexcept { return ca_file_; }
 
     /// Connects to whoever answers: certificates and host names are not checked. Never for data or
@@ -87,6 +95,7 @@ public:
         verify_tls_ = false;
         return *this;
     }
+    /// Whether certificates and host names are checked.
     bool verify_tls() const noexcept { return verify_tls_; }
 
 private:

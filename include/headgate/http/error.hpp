@@ -61,6 +61,7 @@ inline const std::error_category& error_category() noexcept
     return instance;
 }
 
+/// How `std::error_code` is made of an error.
 inline std::error_code make_error_code(error value) noexcept
 {
     return {static_cast<int>(value), error_category()};
@@ -69,11 +70,13 @@ inline std::error_code make_error_code(error value) noexcept
 /// Thrown by `client::send`; `what` names the URL and says what libcurl said.
 class transfer_error : public std::system_error {
 public:
+    /// Of that code, with a text that names the URL.
     transfer_error(std::error_code code, const std::string& text)
         : std::system_error{code, text}, text_{text}
     {
     }
 
+    /// The text alone.
     const char* what() const noexcept override { return text_.what(); }
 
 private:
@@ -82,8 +85,10 @@ private:
 
 } // namespace headgate::http
 
+/// @cond
 template <>
 struct std::is_error_code_enum<headgate::http::error> : std::true_type {
 };
+/// @endcond
 
 #endif

@@ -35,6 +35,7 @@ bool any_word(std::string_view text, Predicate holds)
 /// One link of a Link header field (RFC 8288): where to, and what it is.
 class link {
 public:
+    /// A link to `target` with these parameters, `rel` among them.
     link(std::string target, std::vector<std::pair<std::string, std::string>> parameters)
         : target_{std::move(target)}, parameters_{std::move(parameters)}
     {
@@ -71,8 +72,10 @@ namespace field {
 /// comma before the next link and kept as text.
 class link_reader {
 public:
+    /// Reads that text, which must live as long.
     explicit link_reader(std::string_view text) : rest_{text} {}
 
+    /// All links that can be read.
     std::vector<link> all()
     {
         std::vector<link> result;

@@ -22,6 +22,7 @@ class rate_hint {
 public:
     /// Requests that are allowed, and for what time; the time is rarely told.
     std::optional<double> limit;
+    /// For what time `limit` is; rarely told.
     std::optional<std::chrono::nanoseconds> window;
 
     /// Requests that are left.
@@ -88,6 +89,7 @@ inline std::optional<std::chrono::nanoseconds> reset_wait(std::optional<double> 
         std::chrono::duration<double>{std::max(0.0, wait)});
 }
 
+/// The number in the first of these header fields that has one.
 inline std::optional<double> first_number(const response& answer,
                                           std::initializer_list<const char*> names)
 {

@@ -21,17 +21,21 @@ namespace headgate::http {
 /// method, a header field or the URL is refused with `std::invalid_argument`.
 class request {
 public:
+    /// Header fields in order: names and values.
     using fields = std::vector<std::pair<std::string, std::string>>;
 
     /// @throws std::invalid_argument as `http::url` does.
     explicit request(const std::string& target) : url_{target} {}
+    /// A request for that URL.
     explicit request(http::url target) : url_{std::move(target)} {}
 
+    /// Asks for another URL.
     request& url(http::url target)
     {
         url_ = std::move(target);
         return *this;
     }
+    /// As it is set.
     const http::url& url() const noexcept { return url_; }
 
     /// @throws std::invalid_argument if it is not a token (RFC 9110).
@@ -42,6 +46,7 @@ public:
         method_ = std::move(name);
         return *this;
     }
+    /// As it is set.
     const std::string& method() const noexcept { return method_; }
 
     /// Adds a header field.
@@ -57,6 +62,7 @@ public:
         headers_.emplace_back(std::move(name), std::move(value));
         return *this;
     }
+    /// All header fields, in the order they were added.
     const fields& headers() const noexcept { return headers_; }
 
     /// Gives it a body and, unless empty, a Content-Type. Does not change the method; with HEAD,
@@ -68,6 +74,7 @@ public:
             header("Content-Type", std::move(content_type));
         return *this;
     }
+    /// As it is set.
     const std::optional<std::string>& body() const noexcept { return body_; }
 
     /// The longest it may take in all; the client's timeout unless set.
@@ -81,6 +88,7 @@ public:
         timeout_ = longest;
         return *this;
     }
+    /// As it is set.
     const std::optional<std::chrono::milliseconds>& timeout() const noexcept { return timeout_; }
 
     /// Whether it may go to public addresses only, and fails as `error::private_address` otherwise:
@@ -90,6 +98,7 @@ public:
         public_only_ = on;
         return *this;
     }
+    /// As it is set.
     bool public_only() const noexcept { return public_only_; }
 
 private:

@@ -16,9 +16,11 @@ namespace headgate::http {
 /// a 1xx before it nor trailers.
 class response {
 public:
+    /// Header fields in order: names and values.
     using fields = std::vector<std::pair<std::string, std::string>>;
 
     response() = default;
+    /// An answer as a server might have given it, for tests.
     explicit response(int status, fields headers = {}, std::string body = {})
         : status_{status}, headers_{std::move(headers)}, body_{std::move(body)}
     {
@@ -52,11 +54,13 @@ public:
 
     /// The body, decompressed.
     const std::string& body() const& noexcept { return body_; }
+    /// The body, moved out.
     std::string&& body() && noexcept { return std::move(body_); }
 
     /// Why there is no whole answer: names the URL (without credentials) and libcurl's own reason.
     /// Empty if there is one.
     const std::string& error_text() const noexcept { return error_text_; }
+    /// Sets the error text.
     response& error_text(std::string text)
     {
         error_text_ = std::move(text);
@@ -65,6 +69,7 @@ public:
 
     /// The HTTP version: 10, 11 or 20; 0 if no answer came.
     int http_version() const noexcept { return http_version_; }
+    /// Sets the version.
     response& http_version(int version) noexcept
     {
         http_version_ = version;
@@ -73,6 +78,7 @@ public:
 
     /// From handing the request to libcurl to the end of the answer.
     std::chrono::microseconds elapsed() const noexcept { return elapsed_; }
+    /// Sets the time.
     response& elapsed(std::chrono::microseconds time) noexcept
     {
         elapsed_ = time;
@@ -81,6 +87,7 @@ public:
 
     /// The address that answered, or of the proxy; empty if no connection was made.
     const std::string& remote_address() const noexcept { return remote_address_; }
+    /// Sets the address.
     response& remote_address(std::string address)
     {
         remote_address_ = std::move(address);

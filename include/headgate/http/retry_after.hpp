@@ -18,8 +18,10 @@
 
 namespace headgate::http {
 
+/// How the values of header fields are read.
 namespace field {
 
+/// The text without spaces and tabs around it.
 inline std::string_view trim(std::string_view text) noexcept
 {
     const auto first = text.find_first_not_of(" \t");
@@ -37,6 +39,7 @@ inline std::optional<std::time_t> parse_http_date(std::string_view text)
     return time < 0 ? std::nullopt : std::optional{time};
 }
 
+/// A number that is finite, not negative and written without an exponent.
 inline std::optional<double> parse_decimal(std::string_view text) noexcept
 {
     double value = 0;

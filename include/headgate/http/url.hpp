@@ -43,6 +43,8 @@ public:
                                         "character in it"};
     }
 
+    /// Copies all of it.
+    /// @throws std::bad_alloc
     url(const url& other) : handle_{curl_url_dup(other.handle_.get())}
     {
         if (!handle_)
@@ -51,7 +53,9 @@ public:
         if (const std::string which = other.zone(); !which.empty())
             set(CURLUPART_ZONEID, which.c_str());
     }
+    /// Leaves the other one fit for assignment and destruction only.
     url(url&&) noexcept = default;
+    /// Takes the value of the other.
     url& operator=(url other) noexcept
     {
         handle_.swap(other.handle_);
@@ -96,8 +100,11 @@ public:
         parse(text);
     }
 
+    /// The whole URL, with credentials if it has any.
     std::string str() const { return part(CURLUPART_URL); }
+    /// "http" or "https".
     std::string scheme() const { return part(CURLUPART_SCHEME); }
+    /// The host name or address, the latter in brackets if it is of IPv6.
     std::string host() const { return part(CURLUPART_HOST); }
 
     /// The port, also where it is the scheme's own and not written.

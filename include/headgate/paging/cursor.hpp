@@ -125,6 +125,8 @@ public:
         return *this;
     }
 
+    /// @{
+    /// For `extract`, as the concept `pager` describes it.
     http::request request(const position& where) const
     {
         http::request result = list_request();
@@ -175,6 +177,7 @@ public:
                         mine);
         return go_on_from(place, is_there, where, content, next, mine);
     }
+    /// @}
 
 private:
     /// What the page says of whether there is more, if it says it.

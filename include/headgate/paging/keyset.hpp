@@ -53,6 +53,7 @@ class keyset : public detail::page_chain {
 public:
     /// Pages of the list that `list` asks for; its method, headers, other parameters and body are
     /// kept.
+    /// @param list     the request for the first page
     /// @param pointer  where in a record the key stands, as a JSON Pointer
     /// @param param    the parameter it goes out as; one that begins with a slash is a JSON Pointer
     ///                 into the request's JSON body
@@ -78,6 +79,8 @@ public:
         return *this;
     }
 
+    /// @{
+    /// For `extract`, as the concept `pager` describes it.
     http::request request(const position& where) const
     {
         http::request result = list_request();
@@ -134,6 +137,7 @@ public:
                     " that the list cannot be read on behind them");
         return mine;
     }
+    /// @}
 
 private:
     struct key {

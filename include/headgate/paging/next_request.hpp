@@ -32,8 +32,10 @@ namespace headgate::paging {
 /// refused unless it is allowed, and then goes out without any header field but the type of a body.
 class next_request : public detail::page_chain {
 public:
+    /// Makes the request for the next page of what a page says, or none at the end.
     using function = std::function<std::optional<http::request>(const page_content&)>;
 
+    /// Pages of the list that begins with `list` and goes on with what `next` returns.
     next_request(http::request list, function next)
         : page_chain{std::move(list)}, function_{std::move(next)}
     {
@@ -48,6 +50,8 @@ public:
         return *this;
     }
 
+    /// @{
+    /// For `extract`, as the concept `pager` describes it.
     http::request request(const position&) const { return asked_ ? *asked_ : guard_.list(); }
 
     kept received(const position& where, const page_content& content)
@@ -73,6 +77,7 @@ public:
         asked_ = std::move(next);
         return go_on_unbounded(where, content, name, {}, content.records());
     }
+    /// @}
 
 private:
     function function_;

@@ -79,6 +79,8 @@ public:
         return *this;
     }
 
+    /// @{
+    /// For `extract`, as the concept `pager` describes it.
     http::request request(const position& where) const
     {
         if (!where.name().empty())
@@ -101,6 +103,7 @@ public:
                         content.records());
         return go_on_from(place(), is_there, where, content, {}, content.records());
     }
+    /// @}
 
 private:
     /// The URL, empty if there is none, and whether there is anything in its place.

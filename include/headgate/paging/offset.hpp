@@ -56,6 +56,7 @@ public:
     /// A span of the list: `count` records from `begin` on; 0 if the page size is not known yet.
     class position {
     public:
+        /// A span of the list; `reading` counts how often it was begun anew.
         position(std::uint64_t begin, std::uint64_t count, unsigned reading = 0) noexcept
             : begin_{begin}, count_{count}, page_{begin}, reading_{reading}
         {
@@ -70,7 +71,9 @@ public:
             return result;
         }
 
+        /// The place of its first record, counted from 0.
         std::uint64_t begin() const noexcept { return begin_; }
+        /// How many records it has; 0 if that is not known yet.
         std::uint64_t count() const noexcept { return count_; }
 
         /// Whether it is what was missing of a page that came short.
@@ -78,6 +81,7 @@ public:
 
         /// Where the page begins of which it is the rest, and how long that is.
         std::uint64_t page_begin() const noexcept { return page_; }
+        /// How long that page is.
         std::uint64_t page_count() const noexcept { return begin_ - page_ + count_; }
 
         /// Which reading of the list it belongs to; see `seam_check`.
@@ -114,6 +118,7 @@ public:
         offset_param_ = detail::parameter{name};
         return *this;
     }
+    /// As above, for how many records to ask for.
     offset& limit_param(const std::string& name)
     {
         limit_param_ = detail::parameter{name};
@@ -148,6 +153,8 @@ public:
     /// How often the list was read again from an earlier place because rows had moved.
     std::uint64_t rewinds() const noexcept { return seam_ ? seam_->rewinds() : 0; }
 
+    /// @{
+    /// For `extract`, as the concept `pager` describes it.
     std::optional<position> next()
     {
         const auto given = plan_.next();
@@ -325,6 +332,7 @@ public:
                             result->reason() + ", or the list changed while it was read"};
         return result;
     }
+    /// @}
 
 private:
     static detail::numbered_plan::span span(const position& where) noexcept

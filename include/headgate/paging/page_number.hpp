@@ -27,7 +27,9 @@ public:
     /// Pages from the first on, counted from 0.
     class position {
     public:
+        /// The page with that index.
         explicit position(std::uint64_t index) noexcept : index_{index} {}
+        /// Its index; the first page has 0, whatever its number.
         std::uint64_t index() const noexcept { return index_; }
 
     private:
@@ -55,6 +57,7 @@ public:
         page_param_ = detail::parameter{name};
         return *this;
     }
+    /// As above, for how many records to ask for.
     page_number& limit_param(const std::string& name)
     {
         limit_param_ = detail::parameter{name};
@@ -77,6 +80,8 @@ public:
         return *this;
     }
 
+    /// @{
+    /// For `extract`, as the concept `pager` describes it.
     std::optional<position> next()
     {
         const auto given = plan_.next();
@@ -140,6 +145,7 @@ public:
     std::optional<page_end> reached() const { return reached_by(name()); }
 
     std::optional<page_end> end() const { return judge(name()); }
+    /// @}
 
 private:
     static detail::numbered_plan::span span(const position& where) noexcept

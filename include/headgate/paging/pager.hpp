@@ -24,7 +24,10 @@ namespace headgate::paging {
 class page_content {
 public:
     /// @param base     the URL that was asked for, against which a relative one is resolved
+    /// @param response the answer
+    /// @param document its body, parsed, without the records
     /// @param records  where in the body the records stood
+    /// @param list     the records
     page_content(const http::url& base, const http::response& response,
                  const nlohmann::json& document, const nlohmann::json::json_pointer& records,
                  record_range list) noexcept
@@ -32,6 +35,7 @@ public:
     {
     }
 
+    /// The URL that was asked for.
     const http::url& base() const noexcept { return base_; }
 
     /// The answer with its headers and its body.
@@ -42,7 +46,9 @@ public:
 
     /// How many records the page brought, they themselves, and where in the body they stood.
     std::size_t records() const noexcept { return list_.size(); }
+    /// The records.
     record_range list() const noexcept { return list_; }
+    /// Where in the body the records stood.
     const nlohmann::json::json_pointer& records_pointer() const noexcept { return records_; }
 
     /// Tells pages apart by their records; 0 for a page without any.
@@ -82,9 +88,12 @@ private:
 /// How a pager ended: with what it takes to believe that the list is complete, or without.
 class page_end {
 public:
+    /// Ended that way, for that reason.
     page_end(outcome_code code, std::string reason) : code_{code}, reason_{std::move(reason)} {}
 
+    /// How it ended.
     outcome_code code() const noexcept { return code_; }
+    /// One line for a person: what proves it, or what went wrong.
     const std::string& reason() const noexcept { return reason_; }
 
 private:
@@ -95,7 +104,9 @@ private:
 /// Which of a page's records belong to it: `count` from `first` on, but for some.
 class kept {
 public:
+    /// The first `count` records.
     kept(std::size_t count) noexcept : count_{count} {} // NOLINT: the usual case is a number
+    /// `count` records from `first` on.
     kept(std::size_t first, std::size_t count) noexcept : first_{first}, count_{count} {}
 
     /// All of `count` but those with these indices, which are in order.
@@ -104,6 +115,7 @@ public:
     {
     }
 
+    /// How many they are.
     std::size_t count() const noexcept { return count_ - left_out_.size(); }
 
     /// Removes the others.

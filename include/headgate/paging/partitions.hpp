@@ -26,14 +26,18 @@ namespace headgate::paging {
 template <pager Pager>
 class partitions {
 public:
+    /// A page of one of the lists.
     class position {
     public:
+        /// A page of the list with that index.
         position(std::size_t list, typename Pager::position where)
             : list_{list}, where_{std::move(where)}
         {
         }
 
+        /// The index of the list, in the order they were added.
         std::size_t list() const noexcept { return list_; }
+        /// Which page of it, as its own pager says it.
         const typename Pager::position& where() const noexcept { return where_; }
 
     private:
@@ -41,7 +45,9 @@ public:
         typename Pager::position where_;
     };
 
+    /// One more list.
     /// @param name  of the list, for messages
+    /// @param list  knows its pages
     /// @throws std::invalid_argument if its pages must come in order, as with a seam check.
     partitions& add(std::string name, Pager list)
     {
@@ -54,6 +60,8 @@ public:
         return *this;
     }
 
+    /// @{
+    /// For `extract`, as the concept `pager` describes it.
     std::optional<position> next()
     {
         for (std::size_t i = 0; i < parts_.size(); ++i) {
@@ -174,6 +182,7 @@ public:
                      : page_end{outcome_code::complete,
                                 "all " + std::to_string(parts_.size()) + " lists complete"};
     }
+    /// @}
 
 private:
     struct part {

@@ -39,11 +39,16 @@ namespace headgate::testing {
 
 /// A request as the loopback server received it. Header names are in lower case.
 struct loopback_request {
+    /// Such as "GET".
     std::string method;
+    /// Path and query, as they came.
     std::string target;
+    /// Header fields in order: names in lower case, and values.
     std::vector<std::pair<std::string, std::string>> headers;
+    /// The body.
     std::string body;
 
+    /// The value of the first header field of that name, in lower case; empty if there is none.
     std::string header(std::string_view name) const
     {
         for (const auto& [key, value] : headers)
@@ -80,6 +85,7 @@ public:
         return result;
     }
 
+    /// Adds a header field.
     loopback_response& header(const std::string& name, const std::string& value)
     {
         headers_ += name + ": " + value + "\r\n";
@@ -128,6 +134,7 @@ private:
 /// next use the network.
 class loopback_server {
 public:
+    /// Makes the answer to a request.
     using handler = std::function<asio::awaitable<loopback_response>(loopback_request)>;
 
     /// Listens at once on a free port, or on the one given.
@@ -140,6 +147,7 @@ public:
     loopback_server& operator=(const loopback_server&) = delete;
     ~loopback_server() { close(); }
 
+    /// The port that it listens on.
     std::uint16_t port() const noexcept { return state_->port; }
 
     /// "http://127.0.0.1:PORT" and the path.
@@ -148,8 +156,11 @@ public:
         return "http://127.0.0.1:" + std::to_string(port()) + path;
     }
 
+    /// How many connections were made so far.
     std::size_t connections() const noexcept { return state_->connections; }
+    /// How many requests came so far.
     std::size_t requests() const noexcept { return state_->requests; }
+    /// How many requests wait for the handler now.
     std::size_t in_flight() const noexcept { return state_->in_flight; }
 
     /// Stops listening and ends all connections.

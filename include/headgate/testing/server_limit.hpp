@@ -15,6 +15,7 @@ namespace headgate::testing {
 /// are handed in, in order, in nanoseconds since any epoch.
 class server_limit {
 public:
+    /// What it counts time in.
     using time = std::chrono::nanoseconds;
 
     /// Never more than `count` allowed in any `period`: the log of a throttle such as Django REST

@@ -32,6 +32,7 @@ namespace headgate::testing {
 /// How a `simulated_api` behaves. Setters can be chained.
 class simulated_api_options {
 public:
+    /// What it counts time in.
     using duration = std::chrono::nanoseconds;
 
     /// Of the random numbers; a run with the same seed is the same run.
@@ -40,6 +41,7 @@ public:
         seed_ = value;
         return *this;
     }
+    /// As it is set.
     std::uint64_t seed() const noexcept { return seed_; }
 
     /// One more limit; a request must be allowed by all.
@@ -48,6 +50,7 @@ public:
         limits_.push_back(std::move(one));
         return *this;
     }
+    /// As it is set.
     const std::vector<server_limit>& limits() const noexcept { return limits_; }
 
     /// How long a request takes to the server, and as long again its answer back: anything between
@@ -57,6 +60,7 @@ public:
         network_ = range(least, most);
         return *this;
     }
+    /// As it is set.
     std::pair<duration, duration> network() const noexcept { return network_; }
 
     /// How long the server works on a request that it allows.
@@ -65,6 +69,7 @@ public:
         service_ = range(least, most);
         return *this;
     }
+    /// As it is set.
     std::pair<duration, duration> service() const noexcept { return service_; }
 
     /// The list: `count` records, in pages of at most `page` of them.
@@ -74,7 +79,9 @@ public:
         page_ = std::max<std::uint64_t>(1, page);
         return *this;
     }
+    /// As it is set.
     std::uint64_t records() const noexcept { return records_; }
+    /// As it is set.
     std::uint64_t page() const noexcept { return page_; }
 
     /// What a refusal carries in Retry-After; nothing unless set.
@@ -83,6 +90,7 @@ public:
         retry_after_ = wait;
         return *this;
     }
+    /// As it is set.
     std::optional<std::chrono::seconds> retry_after() const noexcept { return retry_after_; }
 
     /// A period of which the verdict says how many requests arrived in it at most.
@@ -91,6 +99,7 @@ public:
         judge_by_ = period;
         return *this;
     }
+    /// As it is set.
     duration judge_by() const noexcept { return judge_by_; }
 
 private:
@@ -149,22 +158,29 @@ class simulated_api {
     using signature = void(std::error_code, http::response);
 
 public:
+    /// What it counts time in.
     using duration = std::chrono::nanoseconds;
+    /// The type of the executor that it works on.
     using executor_type = asio::any_io_executor;
 
+    /// Where its list is.
     static constexpr const char* url = "http://api.test/list";
 
+    /// An API on that executor.
     explicit simulated_api(const executor_type& executor, const simulated_api_options& options = {})
         : server_{std::make_shared<server>(executor, options)}
     {
     }
+    /// As above, with the executor of an execution context.
     explicit simulated_api(asio::io_context& context, const simulated_api_options& options = {})
         : simulated_api{executor_type{context.get_executor()}, options}
     {
     }
 
+    /// The executor that runs handlers which have none of their own.
     executor_type get_executor() const noexcept { return server_->executor; }
 
+    /// As `http::client::share`.
     simulated_api share() const { return *this; }
 
     /// As `http::client::async_send`.
@@ -175,6 +191,7 @@ public:
                                                      server_->executor);
     }
 
+    /// What it has seen so far.
     simulated_api_verdict verdict() const { return server_->verdict; }
 
     /// Other limits from now on; nothing counts that came before.

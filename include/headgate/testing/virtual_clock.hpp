@@ -24,6 +24,7 @@
 #include <system_error>
 #include <utility>
 
+/// A clock, servers and an API for tests.
 namespace headgate::testing {
 
 template <class Executor>
@@ -62,16 +63,22 @@ struct virtual_timers {
 /// running handlers of the context.
 class virtual_clock {
 public:
+    /// What it counts time in.
     using duration = std::chrono::nanoseconds;
+    /// The type of a count of nanoseconds.
     using rep = duration::rep;
+    /// Nanoseconds.
     using period = duration::period;
+    /// A point in time on the clock.
     using time_point = std::chrono::time_point<virtual_clock>;
+    /// As far as nobody calls `advance` with a negative time, or `reset`.
     static constexpr bool is_steady = true;
 
     /// How the library waits on this clock.
     template <class Executor>
     using timer = basic_virtual_timer<Executor>;
 
+    /// What the clock shows.
     static time_point now() noexcept { return time_point{duration{now_.load()}}; }
 
     /// Moves the clock forwards, or backwards to show what a bad clock would do.
@@ -253,30 +260,40 @@ class basic_virtual_timer {
         headgate::detail::initiate_wait<detail::virtual_timer_base::wait_operation, core>;
 
 public:
+    /// The type of the executor that it works on.
     using executor_type = Executor;
+    /// The clock that it goes by.
     using clock_type = virtual_clock;
+    /// What it counts time in.
     using duration = virtual_clock::duration;
+    /// A point in time on the clock.
     using time_point = virtual_clock::time_point;
 
+    /// A timer whose expiry is in the past.
     explicit basic_virtual_timer(const Executor& executor) : core_{std::make_shared<core>(executor)}
     {
         core_->join();
     }
+    /// A timer that expires after that time.
     basic_virtual_timer(const Executor& executor, duration expiry) : basic_virtual_timer{executor}
     {
         expires_after(expiry);
     }
+    /// As above, with the executor of an execution context.
     template <std::derived_from<asio::execution_context> Context>
     explicit basic_virtual_timer(Context& context)
         : basic_virtual_timer{Executor(context.get_executor())}
     {
     }
+    /// As above, with the executor of an execution context.
     template <std::derived_from<asio::execution_context> Context>
     basic_virtual_timer(Context& context, duration expiry)
         : basic_virtual_timer{Executor(context.get_executor()), expiry}
     {
     }
+    /// Leaves the other one fit for assignment and destruction only.
     basic_virtual_timer(basic_virtual_timer&&) noexcept = default;
+    /// Ends what this one had, as its destructor does, and takes over the other.
     basic_virtual_timer& operator=(basic_virtual_timer&& other) noexcept
     {
         if (this != &other) {
@@ -287,18 +304,33 @@ public:
     }
     ~basic_virtual_timer() { release(); }
 
+    /// The executor that runs handlers which have none of their own.
     executor_type get_executor() const noexcept { return core_->get_executor(); }
 
+    /// When it expires.
     time_point expiry() const noexcept { return core_->expiry(); }
+    /// Sets the expiry and cancels the waits.
+    /// @return how many were cancelled.
     std::size_t expires_at(time_point when) { return core_->expires_at(when); }
+    /// As `expires_at`, counted from now.
     std::size_t expires_after(duration span)
     {
         return core_->expires_at(virtual_clock::now() + span);
     }
+    /// Cancels the waits.
+    /// @return how many were cancelled.
     std::size_t cancel() { return core_->finish(asio::error::operation_aborted); }
 
     template <asio::completion_token_for<void(std::error_code)> Token =
                   asio::default_completion_token_t<executor_type>>
+    /// Waits until the clock has reached the expiry.
+    ///
+    /// @par Completion signature
+    /// `void(std::error_code)`
+    /// @par Errors
+    /// `asio::error::operation_aborted` if cancelled.
+    /// @par Cancellation
+    /// terminal, partial and total
     auto async_wait(Token&& token = asio::default_completion_token_t<Executor>())
     {
         return asio::async_initiate<Token, void(std::error_code)>(initiate{core_}, token);
@@ -315,6 +347,7 @@ private:
     std::shared_ptr<core> core_;
 };
 
+/// The timer for any executor.
 using virtual_timer = basic_virtual_timer<>;
 
 } // namespace headgate::testing

@@ -7,7 +7,6 @@
 #include <asio/io_context.hpp>
 
 #include <algorithm>
-#include <atomic>
 #include <functional>
 #include <string>
 #include <thread>
@@ -18,15 +17,21 @@ namespace documents {
 using request = headgate::testing::loopback_request;
 using response = headgate::testing::loopback_response;
 
-/// A paginated API on loopback, on a thread of its own: what the snippets of a page talk to.
+/// An API on loopback, on a thread of its own: what the snippets of a page talk to.
 ///
-/// `?offset=&limit=` and `?page=` give a list of `records` records with its total, `?cursor=` and
-/// anything else its pages by cursor, with the next one's URL in the body and in a Link header.
+/// Unless it is told what to answer it is a list of `records` records that is read with `?offset=`
+/// and `?limit=`, with its total.
 class api {
 public:
     static constexpr int page_size = 10;
 
-    explicit api(int records = 35) : records_{records} {}
+    using handler = std::function<response(const request&)>;
+
+    explicit api(int records = 35)
+        : api{[records](const request& asked) { return page_of(records, asked); }}
+    {
+    }
+    explicit api(handler answer) : answer_{std::move(answer)} {}
     api(const api&) = delete;
     api& operator=(const api&) = delete;
     ~api()
@@ -38,57 +43,31 @@ public:
     std::string url(const std::string& path = "/items") const { return server_.url(path); }
     std::size_t requests() const { return server_.requests(); }
 
-    /// Adds to each answer what an API says of its limit.
-    std::function<void(const request&, response&)> decorate;
-
 private:
-    asio::awaitable<response> answer(request asked)
-    {
-        response result{200, body(asked)};
-        const int next = begin(asked) + size(asked);
-        if (next < records_)
-            result.header("Link", "<" + next_url(next) + ">; rel=\"next\"");
-        if (decorate)
-            decorate(asked, result);
-        co_return result;
-    }
-
     static int number(const request& asked, const char* name, int otherwise)
     {
         const std::string text = asked.query(name);
         return text.empty() ? otherwise : std::stoi(text);
     }
 
-    static int size(const request& asked)
+    static response page_of(int records, const request& asked)
     {
-        return std::clamp(number(asked, "limit", page_size), 1, page_size);
-    }
-
-    static int begin(const request& asked)
-    {
-        const int page = number(asked, "page", 1);
-        return number(asked, "cursor", number(asked, "offset", (page - 1) * size(asked)));
-    }
-
-    std::string next_url(int next) const { return url("/items?cursor=" + std::to_string(next)); }
-
-    std::string body(const request& asked) const
-    {
-        const int end = std::min(records_, begin(asked) + size(asked));
+        const int begin = number(asked, "offset", 0);
+        const int size = std::clamp(number(asked, "limit", page_size), 1, page_size);
         std::string items;
-        for (int id = begin(asked); id < end; ++id)
+        for (int id = begin; id < std::min(records, begin + size); ++id)
             items += (items.empty() ? "" : ",") + std::string{"{\"id\":"} + std::to_string(id) +
                      ",\"name\":\"item " + std::to_string(id) + "\"}";
-        const std::string cursor = end < records_ ? '"' + std::to_string(end) + '"' : "null";
-        const std::string next = end < records_ ? '"' + next_url(end) + '"' : "null";
-        return "{\"count\":" + std::to_string(records_) + ",\"results\":[" + items +
-               "],\"next\":" + next + ",\"meta\":{\"cursor\":" + cursor + "}}";
+        return response{200, "{\"count\":" + std::to_string(records) + ",\"results\":[" + items +
+                                 "]}"};
     }
 
-    const int records_;
+    asio::awaitable<response> respond(request asked) { co_return answer_(asked); }
+
+    const handler answer_;
     asio::io_context context_;
     headgate::testing::loopback_server server_{
-        context_.get_executor(), [this](request asked) { return answer(std::move(asked)); }};
+        context_.get_executor(), [this](request asked) { return respond(std::move(asked)); }};
     std::thread thread_{[this] { context_.run(); }};
 };
 

@@ -48,13 +48,13 @@ TEST_CASE("a pager of one's own and many lists are read to the end")
     CHECK(tokens.got.size() == 2);
 
     auto lists = pagers::by_day("http://h/list", {"monday", "tuesday"});
-    support::paged<decltype(lists)> days{
-        lists, [](const request& asked) {
-            return response{200,
-                            {},
-                            R"({"results":[{"day":")" + support::parameter(asked, "day") +
-                                R"("}],"next":null})"};
-        }};
+    support::paged<decltype(lists)> days{lists, [](const request& asked) {
+                                             return response{200,
+                                                             {},
+                                                             R"({"results":[{"day":")" +
+                                                                 support::parameter(asked, "day") +
+                                                                 R"("}],"next":null})"};
+                                         }};
     CHECK(days.run()->reason() == "all 2 lists complete");
     CHECK(days.got.size() == 2);
 }

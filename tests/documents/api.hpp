@@ -58,8 +58,8 @@ private:
         for (int id = begin; id < std::min(records, begin + size); ++id)
             items += (items.empty() ? "" : ",") + std::string{"{\"id\":"} + std::to_string(id) +
                      ",\"name\":\"item " + std::to_string(id) + "\"}";
-        return response{200, "{\"count\":" + std::to_string(records) + ",\"results\":[" + items +
-                                 "]}"};
+        return response{200,
+                        "{\"count\":" + std::to_string(records) + ",\"results\":[" + items + "]}"};
     }
 
     asio::awaitable<response> respond(request asked) { co_return answer_(asked); }

@@ -62,11 +62,9 @@ documents::api::handler two_pages(std::string second, std::string first_body,
                                   std::string second_body, std::string link = {})
 {
     return [=](const request& asked) {
-        if (asked.header("authorization").empty() &&
-            asked.header("x-shopify-access-token").empty())
+        if (asked.header("authorization").empty() && asked.header("x-shopify-access-token").empty())
             return response{401};
-        if (asked.target.find(second + "&") != std::string::npos ||
-            asked.target.ends_with(second))
+        if (asked.target.find(second + "&") != std::string::npos || asked.target.ends_with(second))
             return response{200, second_body};
         if (asked.target.find("=3") != std::string::npos) // behind the last record
             return response{200, first_body.front() == '[' ? "[]" : R"({"data":[]})"};
@@ -120,8 +118,7 @@ TEST_CASE("each list is read to its end")
                            R"("response_metadata":{"next_cursor":"dXNl"}})",
                            R"({"ok":true,"members":[{"id":"c"}],)"
                            R"("response_metadata":{"next_cursor":""}})"));
-    check(discord,
-          two_pages("before=4", R"([{"id":"5"},{"id":"4"}])", R"([{"id":"3"}])"));
+    check(discord, two_pages("before=4", R"([{"id":"5"},{"id":"4"}])", R"([{"id":"3"}])"));
 }
 
 TEST_CASE("what Slack says inside a 200 is a refusal")

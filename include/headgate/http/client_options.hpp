@@ -24,7 +24,7 @@ public:
         connect_timeout_ = positive(longest, "connect_timeout");
         return *this;
     }
-    /// As it is set.
+    /// What is set, or the default.
     milliseconds connect_timeout() const noexcept { return connect_timeout_; }
 
     /// The longest time for a request in all, whatever drips in; 30 s unless set.
@@ -33,7 +33,7 @@ public:
         timeout_ = positive(longest, "timeout");
         return *this;
     }
-    /// As it is set.
+    /// What is set, or the default.
     milliseconds timeout() const noexcept { return timeout_; }
 
     /// The largest body, decompressed, in bytes; 64 MiB unless set.
@@ -42,7 +42,7 @@ public:
         max_body_bytes_ = bytes;
         return *this;
     }
-    /// As it is set.
+    /// What is set, or the default.
     std::size_t max_body_bytes() const noexcept { return max_body_bytes_; }
 
     /// The largest sum of header fields, in bytes; 256 KiB unless set.
@@ -51,7 +51,7 @@ public:
         max_header_bytes_ = bytes;
         return *this;
     }
-    /// As it is set.
+    /// What is set, or the default.
     std::size_t max_header_bytes() const noexcept { return max_header_bytes_; }
 
     /// How many idle connections are kept for later requests; 256 unless set.
@@ -63,7 +63,7 @@ public:
         max_idle_connections_ = connections;
         return *this;
     }
-    /// As it is set.
+    /// What is set, or the default.
     std::size_t max_idle_connections() const noexcept { return max_idle_connections_; }
 
     /// The User-Agent of requests that have none of their own; "headgate" unless set.
@@ -76,7 +76,7 @@ public:
         user_agent_ = std::move(name);
         return *this;
     }
-    /// As it is set.
+    /// What is set, or the default.
     const std::string& user_agent() const noexcept { return user_agent_; }
 
     /// A file of certificates (PEM) to trust instead of the system's.
@@ -85,7 +85,7 @@ public:
         ca_file_ = std::move(path);
         return *this;
     }
-    /// As it is set.
+    /// Empty for the system's.
     const std::string& ca_file() const noexcept { return ca_file_; }
 
     /// Connects to whoever answers: certificates and host names are not checked. Never for data or

@@ -20,7 +20,7 @@ namespace headgate::http {
 /// What was not said, or makes no sense, is empty.
 class rate_hint {
 public:
-    /// Requests that are allowed, and for what time; the time is rarely told.
+    /// Requests that are allowed.
     std::optional<double> limit;
     /// For what time `limit` is; rarely told.
     std::optional<std::chrono::nanoseconds> window;

@@ -35,7 +35,7 @@ public:
         url_ = std::move(target);
         return *this;
     }
-    /// As it is set.
+    /// Where it goes.
     const http::url& url() const noexcept { return url_; }
 
     /// @throws std::invalid_argument if it is not a token (RFC 9110).
@@ -46,7 +46,7 @@ public:
         method_ = std::move(name);
         return *this;
     }
-    /// As it is set.
+    /// "GET" unless set.
     const std::string& method() const noexcept { return method_; }
 
     /// Adds a header field.
@@ -74,7 +74,7 @@ public:
             header("Content-Type", std::move(content_type));
         return *this;
     }
-    /// As it is set.
+    /// Empty unless there is one.
     const std::optional<std::string>& body() const noexcept { return body_; }
 
     /// The longest it may take in all; the client's timeout unless set.
@@ -88,7 +88,7 @@ public:
         timeout_ = longest;
         return *this;
     }
-    /// As it is set.
+    /// Empty for the client's.
     const std::optional<std::chrono::milliseconds>& timeout() const noexcept { return timeout_; }
 
     /// Whether it may go to public addresses only, and fails as `error::private_address` otherwise:
@@ -98,7 +98,7 @@ public:
         public_only_ = on;
         return *this;
     }
-    /// As it is set.
+    /// False unless set.
     bool public_only() const noexcept { return public_only_; }
 
 private:

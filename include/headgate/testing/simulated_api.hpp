@@ -41,7 +41,7 @@ public:
         seed_ = value;
         return *this;
     }
-    /// As it is set.
+    /// What is set, or the default.
     std::uint64_t seed() const noexcept { return seed_; }
 
     /// One more limit; a request must be allowed by all.
@@ -50,7 +50,7 @@ public:
         limits_.push_back(std::move(one));
         return *this;
     }
-    /// As it is set.
+    /// All limits.
     const std::vector<server_limit>& limits() const noexcept { return limits_; }
 
     /// How long a request takes to the server, and as long again its answer back: anything between
@@ -60,7 +60,7 @@ public:
         network_ = range(least, most);
         return *this;
     }
-    /// As it is set.
+    /// The least and the most.
     std::pair<duration, duration> network() const noexcept { return network_; }
 
     /// How long the server works on a request that it allows.
@@ -69,7 +69,7 @@ public:
         service_ = range(least, most);
         return *this;
     }
-    /// As it is set.
+    /// The least and the most.
     std::pair<duration, duration> service() const noexcept { return service_; }
 
     /// The list: `count` records, in pages of at most `page` of them.
@@ -79,9 +79,9 @@ public:
         page_ = std::max<std::uint64_t>(1, page);
         return *this;
     }
-    /// As it is set.
+    /// What is set, or the default.
     std::uint64_t records() const noexcept { return records_; }
-    /// As it is set.
+    /// The most records on a page.
     std::uint64_t page() const noexcept { return page_; }
 
     /// What a refusal carries in Retry-After; nothing unless set.
@@ -90,7 +90,7 @@ public:
         retry_after_ = wait;
         return *this;
     }
-    /// As it is set.
+    /// Empty unless set.
     std::optional<std::chrono::seconds> retry_after() const noexcept { return retry_after_; }
 
     /// A period of which the verdict says how many requests arrived in it at most.
@@ -99,7 +99,7 @@ public:
         judge_by_ = period;
         return *this;
     }
-    /// As it is set.
+    /// What is set, or the default.
     duration judge_by() const noexcept { return judge_by_; }
 
 private:

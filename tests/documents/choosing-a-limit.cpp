@@ -9,7 +9,9 @@
 #include <asio/use_awaitable.hpp>
 #include <asio/use_future.hpp>
 
+#include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <string>
 #include <utility>
 #include <vector>
@@ -142,11 +144,11 @@ TEST_CASE("what Slack says inside a 200 is a refusal")
 
 TEST_CASE("what an answer says of its limit makes a limiter wait")
 {
-    for (const auto& [name, value] :
-         {std::pair{"RateLimit", R"("default";r=0;t=3600)"}, std::pair{"Retry-After", "3600"}}) {
-        const documents::api api{[name = name, value = value](const request&) {
-            return response{200}.header(name, value);
-        }};
+    const std::vector<std::pair<std::string, std::string>> fields{
+        {"RateLimit", R"("default";r=0;t=3600)"}, {"Retry-After", "3600"}};
+    for (const auto& each : fields) {
+        const documents::api api{
+            [each](const request&) { return response{200}.header(each.first, each.second); }};
         asio::io_context context;
         headgate::http::client client{context};
         headgate::async_limiter limiter{context, 100, 1s};

@@ -108,6 +108,27 @@ TEST_CASE("a list of unknown end is read as fast as one with a total, and not fa
     CHECK(seconds[0] <= 1.15 * seconds[1]);
 }
 
+TEST_CASE("no more than may be in flight goes beyond an unknown end, however long tokens take")
+{
+    const int rate = GENERATE(20, 50, 100, 200, 400, 1000);
+    const bool ordered = GENERATE(false, true);
+    const table list{200};
+    for (int round = 0; round < 10; ++round) { // latencies are random
+        job its{{limit::paced(static_cast<std::size_t>(rate), 1s)}};
+        std::size_t beyond = 0;
+        its.answer = [&](const http::request& asked) {
+            beyond += std::stoul(support::parameter(asked, "offset")) >= 200 ? 1 : 0;
+            return std::optional{list.page(asked)};
+        };
+        const auto outcome = its.run(job::list().page_size(10),
+                                     extract_options{}.ordered(ordered).max_in_flight(16));
+        INFO((ordered ? "ordered, " : "") << rate << " a second: " << outcome.reason());
+        CHECK(outcome.complete());
+        CHECK(its.ids().size() == 200);
+        CHECK(beyond <= 16);
+    }
+}
+
 TEST_CASE(
     "an empty page in the midst of a list of unknown end is read over, however slow the limit")
 {
@@ -127,7 +148,7 @@ TEST_CASE(
 TEST_CASE("the end is the end at once, though a token is an hour away")
 {
     const bool ordered = GENERATE(false, true);
-    const std::size_t in_flight = GENERATE(8, 64);
+    const std::size_t in_flight = GENERATE(as<std::size_t>{}, 8, 64);
     const table list{20};
     job its{{limit::bucket(1, 1h, 4)}};
     its.answer = [&](const http::request& asked) { return std::optional{list.page(asked)}; };
@@ -141,11 +162,12 @@ TEST_CASE("the end is the end at once, though a token is an hour away")
     CHECK(its.limiter.statistics().tokens == 6); // those for pages of no use went back
 }
 
-TEST_CASE("in order, too, an empty page that was a slip of the server is asked for again, in its place")
+TEST_CASE(
+    "in order, too, an empty page that was a slip of the server is asked for again, in its place")
 {
     table list{200};
     list.tells_total = GENERATE(true, false);
-    const std::size_t in_flight = GENERATE(1, 2, 8, 64);
+    const std::size_t in_flight = GENERATE(as<std::size_t>{}, 1, 2, 8, 64);
     const bool fast_limit = GENERATE(true, false);
     job its{fast_limit ? fast : std::vector{limit::paced(1, 10s)}};
     bool has_slipped = false;

@@ -88,6 +88,43 @@ offset list(std::size_t page_size = 0)
 
 } // namespace
 
+TEST_CASE("behind a mark the spans next to it are asked for first")
+{
+    offset pager = offset{http::request{"http://api/list"}}.page_size(10);
+    pager.may_overrun(4, false);
+    const auto receive = [&](const offset::position& where, std::size_t records) {
+        nlohmann::json body{{"results", nlohmann::json::array()}};
+        for (std::size_t i = 0; i < records; ++i)
+            body["results"].push_back({{"id", where.begin() + i}});
+        const http::response response{200, {}, body.dump()};
+        const nlohmann::json::json_pointer pointer{"/results"};
+        const auto page = headgate::json_parser{}.parse(response.body(), pointer);
+        const http::request asked = pager.request(where);
+        pager.received(
+            where,
+            {asked.url(), response, page.document, pointer, {response.body(), page.records}});
+    };
+    const auto first = pager.next();
+    REQUIRE(first);
+    REQUIRE(pager.wanted(*first));
+    receive(*first, 10);
+    std::vector<offset::position> given;
+    while (given.size() < 6)
+        given.push_back(pager.next().value());
+    for (std::size_t i = 0; i < 4; ++i) // at 10 to 40
+        CHECK(pager.wanted(given[i]));
+    receive(given[1], 0);
+    CHECK_FALSE(pager.wanted(given[3]));
+    CHECK_FALSE(pager.wanted(given[2]));
+    receive(given[0], 10);
+    CHECK_FALSE(pager.wanted(given[4]));
+    const auto again = pager.next();
+    REQUIRE(again);
+    CHECK(again->begin() == 30);
+    CHECK_FALSE(pager.wanted(given[5])); // that one was only given out
+    CHECK(pager.wanted(*again));
+}
+
 TEST_CASE("every record comes once, whatever the server makes of the page size")
 {
     const std::uint64_t records = GENERATE(0u, 1u, 49u, 50u, 51u, 100u, 1234u);

@@ -181,6 +181,14 @@ public:
         return is_before_in_flight() || (behind > 0 && behind + marks_.size() >= rules_.marks);
     }
 
+    /// Whether a span lies behind what may be the end, for all that a total says.
+    bool is_behind_mark(std::uint64_t begin) const
+    {
+        return first_mark() < begin && !needs_patience();
+    }
+
+    bool is_in_flight(std::uint64_t begin) const { return in_flight_.count(begin) > 0; }
+
     /// Whether any span but that one is in flight.
     bool is_in_flight_besides(std::uint64_t begin) const
     {

@@ -288,15 +288,23 @@ private:
 
     /// Whether a span is to wait for others that will tell whether it is behind the end: for those
     /// in flight, which is all that one which keeps its place may wait for, or for any that can
-    /// still be asked for before it.
+    /// still be asked for before it. Behind a mark these always go first: only marks in a row are
+    /// the end.
     bool must_wait(std::uint64_t begin) const
     {
-        if (!ending_.must_wait(begin))
-            return false;
         if (ending_.by_rules().in_order)
-            return ending_.is_in_flight_besides(begin);
-        return out_.size() > out_.count(begin) ||
-               (!skipped_.empty() && skipped_.begin()->first < begin);
+            return ending_.must_wait(begin) && ending_.is_in_flight_besides(begin);
+        if (ending_.is_behind_mark(begin) && has_unsent_before(begin))
+            return true;
+        return ending_.must_wait(begin) && out_.size() > out_.count(begin);
+    }
+
+    /// Whether a span before that one was given out and is not asked for yet.
+    bool has_unsent_before(std::uint64_t begin) const
+    {
+        return (!skipped_.empty() && skipped_.begin()->first < begin) ||
+               std::any_of(out_.begin(), out_.lower_bound(begin),
+                           [this](std::uint64_t each) { return !ending_.is_in_flight(each); });
     }
 
     /// From where on nothing is to be asked for.

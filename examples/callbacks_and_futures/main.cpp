@@ -9,25 +9,26 @@
 // Exit status: 0 complete, 1 not complete, 2 bad usage.
 #include <headgate/headgate.hpp>
 
-#include <asio/executor_work_guard.hpp>
+#include <asio/any_io_executor.hpp>
 #include <asio/io_context.hpp>
+#include <asio/thread_pool.hpp>
 #include <asio/use_future.hpp>
 
 #include <chrono>
+#include <cstddef>
 #include <exception>
 #include <iostream>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <system_error>
-#include <thread>
 
 using namespace std::chrono_literals;
 namespace http = headgate::http;
 
 struct api {
-    api(asio::io_context& context, const std::string& url)
-        : client{context}, list{url}, limiter{context, headgate::limits_for_any_server(10, 1s)}
+    api(const asio::any_io_executor& executor, const std::string& url)
+        : client{executor}, list{url}, limiter{executor, headgate::limits_for_any_server(10, 1s)}
     {
     }
 
@@ -64,6 +65,7 @@ public:
     }
 
     const headgate::page_stream& stream() const { return *stream_; }
+    std::size_t records() const { return records_; }
 
 private:
     void send()
@@ -82,18 +84,21 @@ private:
         stream_->async_next([this](std::error_code error, std::optional<headgate::page> page) {
             if (error)
                 throw std::system_error{error};
-            if (page)
-                receive(); // nothing at the end: then the outcome says how it went
+            if (!page)
+                return; // the end, and the outcome says how it went
+            records_ += page->records().size();
+            receive();
         });
     }
 
     api& api_;
     std::optional<headgate::page_stream> stream_;
+    std::size_t records_ = 0;
 };
 
-int finish(const headgate::page_stream& stream)
+int finish(const headgate::page_stream& stream, std::size_t records)
 {
-    std::cout << stream.statistics().records << " records\n";
+    std::cout << records << " records\n";
     std::cerr << "callbacks_and_futures: " << stream.outcome() << '\n';
     return stream.outcome().complete() ? 0 : 1;
 }
@@ -101,43 +106,24 @@ int finish(const headgate::page_stream& stream)
 int with_callbacks(const std::string& url)
 {
     asio::io_context context{1};
-    api my{context, url};
+    api my{context.get_executor(), url};
     by_callbacks job{my};
     job.start();
     context.run();
-    return finish(job.stream());
+    return finish(job.stream(), job.records());
 }
-
-// Runs the loop for a thread that waits for futures, until it goes out of scope.
-class background_loop {
-public:
-    explicit background_loop(asio::io_context& context)
-        : work_{context.get_executor()}, context_{context}
-    {
-    }
-    ~background_loop()
-    {
-        context_.stop();
-        thread_.join();
-    }
-
-private:
-    asio::executor_work_guard<asio::io_context::executor_type> work_;
-    asio::io_context& context_;
-    std::thread thread_{[this] { context_.run(); }};
-};
 
 int with_futures(const std::string& url)
 {
-    asio::io_context context{1};
-    api my{context, url};
-    const background_loop loop{context}; // goes first, so that nothing runs when the others go
+    asio::thread_pool loop{1}; // runs what this thread waits for
+    api my{loop.get_executor(), url};
     my.limiter.async_acquire(asio::use_future).get();
     check(my.client.async_send(my.list, asio::use_future).get());
     auto stream = my.pages();
-    while (stream.async_next(asio::use_future).get())
-        ; // a page
-    return finish(stream);
+    std::size_t records = 0;
+    while (auto page = stream.async_next(asio::use_future).get())
+        records += page->records().size();
+    return finish(stream, records);
 }
 
 int main(int argc, char* argv[])

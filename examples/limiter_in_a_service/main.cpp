@@ -83,6 +83,8 @@ private:
     // Stands for the service's own call.
     asio::awaitable<std::string> call(std::string job)
     {
+        if (job.find_first_of(" \t\r") != job.npos) // it would change the request
+            throw std::runtime_error{"not an id"};
         tcp::resolver resolver{executor_};
         const auto found = co_await resolver.async_resolve(host_, port_, asio::use_awaitable);
         tcp::socket socket{executor_};
@@ -96,7 +98,7 @@ private:
         auto into = asio::dynamic_buffer(answer, 1 << 20);
         co_await asio::async_read(socket, into, asio::redirect_error(asio::use_awaitable, end));
         if (end != asio::error::eof)
-            throw std::system_error{end};
+            throw std::runtime_error{end ? end.message() : "the answer is too long"};
         const std::string status = answer.substr(0, answer.find('\r')); // "HTTP/1.0 200 OK"
         const auto body = answer.find("\r\n\r\n");
         if (status.find(" 200 ") != 8 || body == answer.npos)

@@ -1,0 +1,438 @@
+#!/usr/bin/env python3
+"""Builds one of the examples to copy against an installed headgate, as its reader would, and runs it
+against the API that its first lines describe. That API is here, on loopback, and judges what comes:
+how many requests, with which header fields, and whether the limit was kept."""
+
+import argparse
+import http.server
+import json
+import os
+from pathlib import Path
+import shlex
+import shutil
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+import urllib.parse
+
+EXAMPLES = Path(__file__).resolve().parent.parent.parent / "examples"
+# What projects like to turn on, and what shows that the compiler got the coroutines right.
+FLAGS = ["-O0", "-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion", "-Werror",
+         "-fsanitize=address"]
+
+
+class Request:
+    def __init__(self, arrived, method, target, headers, body):
+        url = urllib.parse.urlparse(target)
+        self.arrived = arrived
+        self.method = method
+        self.path = url.path
+        self.query = dict(urllib.parse.parse_qsl(url.query))
+        self.headers = headers
+        self.body = body
+
+
+class Api:
+    """An API on loopback. `answer` makes of a Request a status, what goes into the body as JSON,
+    and header fields; the requests that came are in `seen`."""
+
+    def __init__(self, answer):
+        self.seen = seen = []
+        api = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self):
+                arrived = time.monotonic()
+                body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+                request = Request(arrived, self.command, self.path, self.headers, body)
+                with api.lock:
+                    seen.append(request)
+                    status, content, fields = answer(request)
+                data = json.dumps(content).encode()
+                self.send_response(status)
+                for name, value in {"Content-Type": "application/json", **fields}.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            do_POST = do_GET
+
+            def log_message(self, *_):
+                pass
+
+        class Server(http.server.ThreadingHTTPServer):
+            daemon_threads = True
+            request_queue_size = 100
+
+        self.lock = threading.Lock()
+        self.server = Server(("127.0.0.1", 0), Handler)
+        self.server.handle_error = lambda *_: None  # clients may go when they have what they want
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def queries(self, name):
+        return [request.query.get(name) for request in self.seen]
+
+    def headers(self, name):
+        return {request.headers.get(name) for request in self.seen}
+
+
+class Lateness:
+    """How late this process was at most. On a machine with much to do a request may be seen later
+    than it came, for which nobody is to blame."""
+
+    def __init__(self):
+        self.most = 0.0
+        threading.Thread(target=self.watch, daemon=True).start()
+
+    def watch(self):
+        while True:
+            before = time.monotonic()
+            time.sleep(0.005)
+            self.most = max(self.most, time.monotonic() - before - 0.005)
+
+
+def most_in(seconds, requests):
+    """The most requests that came in any time of that length."""
+    times = sorted(request.arrived for request in requests)
+    return max(sum(begin <= t < begin + seconds for t in times) for begin in times)
+
+
+class Examples:
+    def __init__(self, options):
+        self.options = options
+        self.work = Path(options.work) / options.name
+        self.program = self.work / options.name
+        self.late = Lateness()
+
+    def run(self, *command):
+        print("+", shlex.join(map(str, command)), flush=True)
+        subprocess.run([str(part) for part in command], check=True)
+
+    def build(self):
+        options = self.options
+        shutil.rmtree(self.work, ignore_errors=True)
+        more = [f"-Dasio_INCLUDE_DIR={options.asio}"] if options.asio else []
+        self.run(options.cmake, "-S", EXAMPLES / options.name, "-B", self.work, "-G",
+                 options.generator, f"-DCMAKE_CXX_COMPILER={options.compiler}",
+                 "-DCMAKE_BUILD_TYPE=", f"-DCMAKE_CXX_FLAGS={' '.join(FLAGS)}",
+                 f"-DCMAKE_PREFIX_PATH={options.prefix}", *more)
+        # One job, for the suite runs several tests at a time.
+        self.run(options.cmake, "--build", self.work, "--parallel", "1")
+
+    def start(self, *arguments, status=0, says="", stdin="", **environment):
+        """Runs the program, which must end with that status and say that on standard error. Returns
+        what it writes to standard output, line by line."""
+        inherited = {name: value for name, value in os.environ.items()
+                     if not name.lower().endswith("_proxy")}
+        command = [str(self.program), *map(str, arguments)]
+        print("+", shlex.join(command), flush=True)
+        begin = time.monotonic()
+        done = subprocess.run(command, text=True, input=stdin, capture_output=True, timeout=120,
+                              env={**inherited, **environment})
+        print(f"{done.stderr}ended with {done.returncode} after {time.monotonic() - begin:.2f} s, "
+              f"{done.stdout.count(chr(10))} lines", flush=True)
+        assert done.returncode == status, f"the status is {done.returncode}, not {status}"
+        assert says in done.stderr, f"it does not say {says!r}"
+        assert "Sanitizer" not in done.stderr
+        return done.stdout.splitlines()
+
+    def bad_usage(self, *arguments, says=None, **environment):
+        lines = self.start(*arguments, status=2, says=says or "usage: ", **environment)
+        assert lines == []
+
+    def keeps(self, count, seconds, requests):
+        most = most_in(max(seconds - self.late.most, seconds / 2), requests)
+        print(f"at most {most} in {seconds} s, this process late by {self.late.most * 1000:.0f} ms")
+        assert most <= count, f"{most} requests in {seconds} s, not {count}"
+
+    # The examples.
+
+    def limiter_in_a_service(self):
+        def answer(request):
+            item = request.path.rpartition("/")[2]
+            if item == "7":
+                return 500, "oops", {}
+            return 200, f"item {item}", {}
+
+        api = Api(answer)
+        jobs = "".join(f"{i}\n" for i in range(101, 113))
+        lines = self.start(f"{api.url}/items/", 5, 1, stdin=jobs)
+        assert sorted(lines) == [f'{i}: "item {i}"' for i in range(101, 113)], lines
+        assert len(api.seen) == 12
+        assert all(request.path.startswith("/items/1") for request in api.seen)
+        self.keeps(5, 1, api.seen)
+
+        lines = self.start(f"{api.url}/items/", 5, 1, stdin="6\n7\n8\n", status=1,
+                           says="limiter_in_a_service: 7: the API says HTTP/1.1 500")
+        assert sorted(lines) == ['6: "item 6"', '8: "item 8"'], lines
+        self.start("http://127.0.0.1:1/", 5, 1, stdin="6\n", status=1, says=": 6: ")
+        self.bad_usage(api.url, 5)
+        self.bad_usage(api.url, "5x", 1)
+        self.bad_usage("nowhere", 5, 1)
+
+    def many_apis(self):
+        def answer(request):
+            return 404 if request.path == "/nothing" else 200, "x" * 98, {}
+
+        one, two = Api(answer), Api(answer)
+        urls = [f"{one.url}/{i}" for i in range(7)] + [f"{two.url}/{i}" for i in range(4)]
+        lines = self.start(4, 6, *urls)
+        assert sorted(lines) == sorted(f"{url}: 100 bytes" for url in urls), lines
+        assert (len(one.seen), len(two.seen)) == (7, 4)
+        self.keeps(4, 1, one.seen)
+        self.keeps(4, 1, two.seen)
+        self.keeps(6, 1, one.seen + two.seen)
+
+        # An API that says "too many" holds up only itself.
+        def refuse_once(request):
+            if len(strict.seen) == 1:
+                return 429, "slow down", {"Retry-After": "3"}
+            return answer(request)
+
+        strict, other = Api(refuse_once), Api(answer)
+        self.start(1, 3, *[f"{api.url}/{i}" for i in range(2) for api in (strict, other)])
+        assert (len(strict.seen), len(other.seen)) == (3, 2)
+        assert strict.seen[1].arrived - strict.seen[0].arrived > 2.9
+        assert other.seen[1].arrived < strict.seen[1].arrived
+
+        self.start(4, 6, f"{one.url}/nothing", status=1, says="/nothing: status 404")
+        self.bad_usage(4, 6)
+        self.bad_usage(0, 6, one.url)
+        self.bad_usage(4, 6, "ftp://127.0.0.1/", says="many_apis: ")
+
+    def cursor_pages(self):
+        def answer(request):
+            if request.path == "/broken":
+                return 500, "oops", {}
+            begin = int(request.query.get("cursor", "at 0").removeprefix("at "))
+            end = begin + int(request.query["limit"])
+            last = 250 if request.path == "/cut" else 350
+            rows = [{"id": i, "name": f"order {i}"} for i in range(begin, min(end, last))]
+            meta = {"next_cursor": f"at {end}", "has_more": end < last, "total": 350}
+            return 200, {"data": rows, "meta": meta}, {}
+
+        api = Api(answer)
+        lines = self.start(f"{api.url}/orders", says="complete: ", API_TOKEN="s3cret")
+        assert [json.loads(line)["id"] for line in lines] == list(range(350))
+        assert api.queries("cursor") == [None, "at 100", "at 200", "at 300"]
+        assert set(api.queries("limit")) == {"100"}
+        assert api.headers("Authorization") == {"Bearer s3cret"}
+        assert api.headers("User-Agent") == {"cursor_pages/1.0"}
+        self.keeps(1, 0.6, api.seen)  # 100 a minute, evenly spaced
+
+        lines = self.start(f"{api.url}/cut", status=1, says="cursor_pages: count_mismatch: ")
+        assert len(lines) == 250
+        api.seen.clear()
+        lines = self.start(f"{api.url}/broken", status=3, says="cursor_pages: page_failed: ")
+        assert lines == []
+        assert len(api.seen) == 4  # the first and three more
+        assert api.headers("Authorization") == {None}
+        self.bad_usage()
+        self.bad_usage("ftp://127.0.0.1/", says="cursor_pages: ")
+
+    def github_link(self):
+        reset = []
+
+        def answer(request):
+            page = int(request.query.get("page", "1"))
+            if request.headers["Authorization"] != "Bearer s3cret":
+                return 401, {"message": "Bad credentials"}, {}
+            limit = {"X-RateLimit-Limit": "5000", "X-RateLimit-Remaining": str(3000 - page)}
+            if request.path == "/foreign":
+                return 200, [{"number": 1, "title": "x"}], {
+                    **limit, "Link": f'<{stranger.url}/foreign?page=2>; rel="next"'}
+            if page == 2:
+                reset.append(int(time.time()) + 3)
+                limit["X-RateLimit-Remaining"] = "0"
+                limit["X-RateLimit-Reset"] = str(reset[-1])
+            rows = [{"number": i, "title": f"issue {i}"}
+                    for i in range(page * 100 - 99, min(page * 100, 230) + 1)]
+            if page < 3:
+                limit["Link"] = (f'<{api.url}/issues?state=all&per_page=100&page=1>; rel="first", '
+                                 f'<{api.url}/issues?state=all&per_page=100&page={page + 1}>; '
+                                 'rel="next"')
+            return 200, rows, limit
+
+        api = Api(answer)
+        stranger = Api(lambda request: (200, [], {}))
+        lines = self.start(f"{api.url}/issues?state=all", says="2997 requests left of 5000",
+                           GITHUB_TOKEN="s3cret")
+        assert lines == [f"#{i} issue {i}" for i in range(1, 231)]
+        assert api.queries("page") == [None, "2", "3"]
+        assert set(api.queries("per_page")) == {"100"} and set(api.queries("state")) == {"all"}
+        assert api.headers("Accept") == {"application/vnd.github+json"}
+        assert api.headers("X-GitHub-Api-Version") == {"2022-11-28"}
+        assert api.headers("User-Agent") == {"github_link/1.0"}
+        arrived = time.time() - (time.monotonic() - api.seen[2].arrived)
+        assert arrived > reset[0] - 0.1, "the third page came before the reset"
+        self.keeps(1, 0.7, api.seen)  # 5,000 an hour, evenly spaced
+
+        self.start(f"{api.url}/foreign", status=1, says="github_link: foreign_origin: ",
+                   GITHUB_TOKEN="s3cret")
+        assert stranger.seen == [], "it goes where a Link header leads it"
+        self.start(f"{api.url}/issues", status=1, says="github_link: page_failed: ",
+                   GITHUB_TOKEN="wrong")
+        self.bad_usage(GITHUB_TOKEN="s3cret")
+        self.bad_usage(f"{api.url}/issues", says="GITHUB_TOKEN is not set", GITHUB_TOKEN="")
+
+    def post_search(self):
+        hits = [{"id": i, "state": "open"} for i in range(250)]
+
+        def answer(request):
+            body = json.loads(request.body)
+            if body["query"] == "(":
+                return 400, {"error": "unbalanced"}, {}
+            begin = int(body["page"].get("after", "0"))
+            if body["query"] == "slip" and begin == 100 and len(api.seen) == 2:
+                return 503, "not now", {}
+            end = begin + body["page"]["size"]
+            return 200, {"hits": hits[begin:end], "next": str(end) if end < 250 else None}, {}
+
+        api = Api(answer)
+        for query in ["status:open", "slip"]:
+            api.seen.clear()
+            lines = self.start(f"{api.url}/search", query, says="complete: ", SEARCH_KEY="s3cret")
+            assert [json.loads(line) for line in lines] == hits
+            bodies = [json.loads(request.body) for request in api.seen]
+            assert {body["query"] for body in bodies} == {query}
+            assert {body["page"]["size"] for body in bodies} == {100}
+            # What failed was sent again, which is not done to a POST unless the caller says so.
+            again = ["100"] if query == "slip" else []
+            assert [body["page"].get("after") for body in bodies] == [None, "100", *again, "200"]
+            assert {request.method for request in api.seen} == {"POST"}
+            assert api.headers("Content-Type") == {"application/json"}
+            assert api.headers("X-Api-Key") == {"s3cret"}
+            self.keeps(1, 0.1, api.seen)  # 10 a second, evenly spaced
+
+        lines = self.start(f"{api.url}/search", "(", status=1, says="post_search: page_failed: ",
+                           SEARCH_KEY="s3cret")
+        assert lines == []
+        self.bad_usage(api.url)
+        self.bad_usage(api.url, "x", says="SEARCH_KEY is not set", SEARCH_KEY="")
+
+    def own_page_type(self):
+        def answer(request):
+            shard = int(request.query.get("shard", "0"))
+            assert request.query.get("after", "") == ("" if shard == 0 else f"k {shard}")
+            body = {"total": 230, "readings": [{"station": f"s{i % 3}", "celsius": i % 3 + shard}
+                                               for i in range(30 if shard == 2 else 100)]}
+            if request.path == "/other" and shard == 1:
+                del body["readings"][5]["celsius"]
+            if shard < (1 if request.path == "/cut" else 2):
+                body["more"] = {"shard": shard + 1, "after": f"k {shard + 1}"}
+            return 200, body, {}
+
+        api = Api(answer)
+        lines = self.start(f"{api.url}/readings", says="complete: ")
+        expected = []
+        for station in range(3):
+            values = [i % 3 + shard for shard in range(3)
+                      for i in range(30 if shard == 2 else 100) if i % 3 == station]
+            expected.append(f"s{station}: {len(values)} readings, "
+                            f"mean {sum(values) / len(values):.6g}")
+        assert lines == expected, lines
+        assert api.queries("shard") == [None, "1", "2"]
+        self.keeps(1, 0.1, api.seen)  # 10 a second, evenly spaced
+
+        lines = self.start(f"{api.url}/cut", status=1, says="own_page_type: count_mismatch: ")
+        assert lines == [], "a part of the list has no mean"
+        self.start(f"{api.url}/other", status=1, says="key 'celsius' not found")
+        self.bad_usage()
+        self.bad_usage("ftp://127.0.0.1/", says="own_page_type: ")
+
+    def sqlite_sink(self):
+        def answer(request):
+            begin = int(request.query["offset"])
+            if request.path == "/refused" and begin == 300:
+                return 403, {"detail": "no"}, {}
+            rows = [{"id": i, "name": f"it's {i}", "x": [i]}
+                    for i in range(begin, min(begin + int(request.query["limit"]), 450))]
+            if request.path == "/odd" and begin == 200:
+                del rows[50]["name"]
+            return 200, {"results": rows, "count": 450}, {}
+
+        def rows(file):
+            database = sqlite3.connect(file)
+            found = database.execute("SELECT id, name, json FROM items ORDER BY id").fetchall()
+            database.close()
+            return found
+
+        api = Api(answer)
+        file = self.work / "items.db"
+        for _ in range(2):  # the second time over what is there
+            api.seen.clear()
+            self.start(f"{api.url}/items", file, says="450 records, complete: ")
+            found = rows(file)
+            assert [(number, name) for number, name, _ in found] == [
+                (i, f"it's {i}") for i in range(450)]
+            assert all(json.loads(text)["x"] == [number] for number, _, text in found)
+            assert sorted(map(int, api.queries("offset"))) == [0, 100, 200, 300, 400]
+
+        for path, says in [("refused", "page_failed: "), ("odd", "key 'name' not found")]:
+            file = self.work / f"{path}.db"
+            self.start(f"{api.url}/{path}", file, status=1, says=says)
+            found = [number for number, _, _ in rows(file)]
+            pages = {number // 100 for number in found}
+            whole = sum(50 if page == 4 else 100 for page in pages)
+            assert len(found) == whole, "a page is there in part"
+            assert (3 if path == "refused" else 2) not in pages
+
+        self.start(f"{api.url}/items", self.work / "nowhere/items.db", status=1,
+                   says="SQLite: unable to open database file")
+        self.bad_usage(api.url)
+        self.bad_usage("ftp://127.0.0.1/", file, says="sqlite_sink: ")
+
+    def callbacks_and_futures(self):
+        def answer(request):
+            if request.path == "/broken":
+                return 500, "oops", {}
+            begin = int(request.query.get("offset", "0"))
+            rows = [{"id": i} for i in range(begin, min(begin + 100, 250))]
+            if request.path == "/refused" and begin == 100:
+                return 403, {"detail": "no"}, {}
+            return 200, {"results": rows, "count": 250}, {}
+
+        api = Api(answer)
+        for way in ["callbacks", "futures"]:
+            api.seen.clear()
+            lines = self.start(way, f"{api.url}/items", says="complete: ")
+            assert lines == ["250 records"], lines
+            # The single request, and then the pages.
+            assert api.queries("offset")[0] is None
+            assert sorted(map(int, api.queries("offset")[1:])) == [0, 100, 200]
+            self.keeps(1, 0.1, api.seen)  # 10 a second, evenly spaced
+
+            self.start(way, f"{api.url}/broken", status=1, says="the API answers with status 500")
+            self.start(way, f"{api.url}/refused", status=1, says="page_failed: ")
+            self.start(way, "http://127.0.0.1:1/", status=1, says="callbacks_and_futures: ")
+        self.bad_usage("callbacks")
+        self.bad_usage("coroutines", api.url)
+        self.bad_usage("futures", "ftp://127.0.0.1/", says="callbacks_and_futures: ")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("name", choices=[path.parent.name for path in EXAMPLES.glob("*/main.cpp")])
+    parser.add_argument("--prefix", required=True, help="where headgate is installed")
+    parser.add_argument("--work", required=True, help="a directory for what is built")
+    parser.add_argument("--cmake", default="cmake")
+    parser.add_argument("--generator", default="Ninja")
+    parser.add_argument("--compiler", default="c++")
+    parser.add_argument("--asio", default="", help="where asio.hpp is, if not in /usr/include")
+    options = parser.parse_args()
+    examples = Examples(options)
+    examples.build()
+    getattr(examples, options.name)()
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except AssertionError as error:
+        sys.exit(f"examples.py: {error or 'an assertion failed'}")

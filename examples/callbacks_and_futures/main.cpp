@@ -28,7 +28,7 @@ namespace http = headgate::http;
 
 struct api {
     api(const asio::any_io_executor& executor, const std::string& url)
-        : client{executor}, list{url}, limiter{executor, headgate::limits_for_any_server(10, 1s)}
+        : client{executor}, list{url}, limiter{executor, headgate::limits_for_any_server(100, 60s)}
     {
     }
 

@@ -1,6 +1,6 @@
 // Records as a struct of your own, and a style of paging of your own. The API answers
 //
-//   {"readings": [{"station": "north", "celsius": 4.5}, ...], "total": 230,
+//   {"readings": [{"station": "north", "celsius": 4.5}, ...], "count": 230,
 //    "more": {"shard": 2, "after": "k17"}}
 //
 // and takes ?shard=2&after=k17 for the next page: two values name it, which no ready-made style
@@ -52,7 +52,7 @@ struct sum {
 } // namespace weather
 
 // From a page to the request for the next. What it throws ends the run as a failure of the page.
-// Loops, copies and a total that is not reached are seen to, as with the ready-made styles.
+// Loops, copies and a "count" that is not reached are seen to, as with the ready-made styles.
 paging::next_request pages_of(const http::request& list)
 {
     auto next = [list](const paging::page_content& page) -> std::optional<http::request> {
@@ -71,7 +71,7 @@ paging::next_request pages_of(const http::request& list)
 asio::awaitable<bool> print_means(asio::io_context& context, http::request list)
 {
     http::client client{context};
-    headgate::async_limiter limiter{context, headgate::limits_for_any_server(10, 1s)};
+    headgate::async_limiter limiter{context, headgate::limits_for_any_server(100, 60s)};
     headgate::extract_options options;
     options.records("/readings");
 

@@ -38,7 +38,7 @@ http::request search_for(const std::string& url, const std::string& query, const
 asio::awaitable<bool> print_hits(asio::io_context& context, http::request search)
 {
     http::client client{context};
-    headgate::async_limiter limiter{context, headgate::limits_for_any_server(10, 1s)};
+    headgate::async_limiter limiter{context, headgate::limits_for_any_server(100, 60s)};
 
     // A parameter whose name begins with a slash is a JSON Pointer into the body, whose other
     // members go out as they are.

@@ -97,7 +97,7 @@ asio::awaitable<bool> fill(asio::io_context& context, http::request list, std::s
 {
     table items{file};
     http::client client{context};
-    headgate::async_limiter limiter{context, headgate::limits_for_any_server(10, 1s)};
+    headgate::async_limiter limiter{context, headgate::limits_for_any_server(100, 60s)};
     headgate::paging::offset pages{list};
     pages.page_size(100);
     auto stream = headgate::extract(client, limiter, pages);

@@ -117,6 +117,7 @@ int with_futures(const std::string& url)
 {
     asio::thread_pool loop{1}; // runs what this thread waits for
     api my{loop.get_executor(), url};
+    // What fails is thrown by get(): the code of the error, without the text a callback gets.
     my.limiter.async_acquire(asio::use_future).get();
     check(my.client.async_send(my.list, asio::use_future).get());
     auto stream = my.pages();

@@ -67,9 +67,9 @@ asio::awaitable<http::response> ask(apis& my, http::url url)
         // this is the first request after a pause, the others wait for what it learns.
         permit.commit();
         http::response answer = co_await my.client.send(std::move(request));
-        if (answer.status() != 429 || tries == 1)
-            co_return answer;
         const auto wait = http::retry_after(answer).value_or(1s);
+        if (answer.status() != 429 || tries == 1 || wait > 5min)
+            co_return answer;
         my.limiter.pause_until(key, std::chrono::steady_clock::now() + wait);
     }
 }
@@ -79,7 +79,7 @@ asio::awaitable<void> report(apis& my, http::url url)
     const http::response answer = co_await ask(my, url);
     if (answer.status() != 200)
         throw std::runtime_error{"status " + std::to_string(answer.status())};
-    std::cout << url.str() << ": " << answer.body().size() << " bytes\n";
+    std::cout << url.without_credentials() << ": " << answer.body().size() << " bytes\n";
 }
 
 // 0 if it is not a whole number.

@@ -150,29 +150,21 @@ public:
     bool is_at_first() const noexcept { return planned_ == first_step(); }
 
     /// The span that begins there is done with, after its last `received`.
-    void done(std::uint64_t begin) { done(begin, begin); }
-
-    /// As above, where what came last was its rest from `rest` on.
-    /// @return false if that has brought a mark and keeps its place; see `may_come_again`
-    bool done(std::uint64_t begin, std::uint64_t rest)
+    /// @param came_in_parts  what came last was the rest of it, which has no place of its own
+    void done(std::uint64_t begin, bool came_in_parts = false)
     {
-        const auto moved = moved_.find(begin);
-        const std::uint64_t place = moved == moved_.end() ? begin : moved->second;
-        const list_end::orders found = ending_.done(place);
-        const bool keeps_place = keeps_its_place(rest);
-        take_back(place);
+        const list_end::orders found = ending_.done(begin);
+        const bool keeps_place = !came_in_parts && keeps_its_place(begin);
+        take_back(begin);
         if (keeps_place) {
-            if (rest != begin)
-                moved_[begin] = rest;
-            out_.insert(rest);
-            parked_.insert(rest);
-            if (auto again = skipped_.extract(rest); !again.empty()) {
+            out_.insert(begin);
+            parked_.insert(begin);
+            if (auto again = skipped_.extract(begin); !again.empty()) {
                 later_.insert(std::move(again));
-                ending_.sent(rest); // others wait for it
+                ending_.sent(begin); // others wait for it
             }
         }
         obey(found);
-        return !keeps_place;
     }
 
     /// The server says with that status that it has no such span.
@@ -279,7 +271,6 @@ private:
 
     void take_back(std::uint64_t begin)
     {
-        std::erase_if(moved_, [begin](const auto& each) { return each.second == begin; });
         if (const auto found = out_.find(begin); found != out_.end())
             out_.erase(found);
         if (auto again = later_.extract(begin); !again.empty())
@@ -294,15 +285,17 @@ private:
     {
         if (ending_.by_rules().in_order)
             return ending_.must_wait(begin) && ending_.is_in_flight_besides(begin);
-        if (ending_.is_behind_mark(begin) && has_unsent_before(begin))
+        if (ending_.first_mark() < begin &&
+            ((!skipped_.empty() && skipped_.begin()->first < begin) || has_unsent_before(begin)))
             return true;
         return ending_.must_wait(begin) && out_.size() > out_.count(begin);
     }
 
-    /// Whether a span before that one was given out and is not asked for yet.
+    /// Whether a span before that one is given out and not asked for yet, where that is not because
+    /// a total says that the list goes on: then all may go at once.
     bool has_unsent_before(std::uint64_t begin) const
     {
-        return (!skipped_.empty() && skipped_.begin()->first < begin) ||
+        return !ending_.needs_patience() &&
                std::any_of(out_.begin(), out_.lower_bound(begin),
                            [this](std::uint64_t each) { return !ending_.is_in_flight(each); });
     }
@@ -389,7 +382,6 @@ private:
     std::multiset<std::uint64_t> out_;               // where those begin that are given out
     std::set<std::uint64_t> parked_; // of these those that have brought a mark and keep their place
     std::set<std::uint64_t> late_;   // given out again, in another place
-    std::map<std::uint64_t, std::uint64_t> moved_;  // pages of which the rest is out: page, rest
     std::map<std::uint64_t, std::uint64_t> behind_; // what came behind a gap: begin, end
     list_end ending_;
     recent_digests digests_;

@@ -404,8 +404,8 @@ private:
 
     void done(const position& where)
     {
-        if (plan_.done(where.page_begin(), where.begin()))
-            parts_.erase(where.page_begin());
+        parts_.erase(where.page_begin());
+        plan_.done(where.page_begin(), where.is_rest());
     }
 
     /// How many records of the page before it a page begins with.

@@ -32,8 +32,8 @@ namespace headgate {
 /// - Nothing is charged until it is granted. A cancelled wait has taken nothing, and the next in
 ///   line is served as if the cancelled one had never been there.
 /// - One timer, armed for the first in line; each waiter is woken exactly once. Where a bucket or
-///   paced limit has more than one token in half the credit, those of that time are granted
-///   together, so that the loop need not wake up for each.
+///   paced limit has more than one token in half the credit, and more than 64 wait, those of that
+///   time are granted together, so that the loop need not wake up for each.
 /// - When the event loop is late, waiters keep their places in the schedule up to the `credit`, so
 ///   that lateness costs no throughput and a stall is not followed by a burst: in any span w there
 ///   are at most burst + rate * (w + credit) grants of a bucket or paced limit. A window limit is

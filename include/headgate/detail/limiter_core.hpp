@@ -381,7 +381,7 @@ private:
         const time due = gate_.due(waiting_.front().tokens);
         const time patience = gate_.patience();
         const time interval = gate_.limits().interval();
-        if (due >= woken_at_ + patience || interval >= patience)
+        if (due >= woken_at_ + patience || interval >= patience || waiting_.size() <= short_line)
             return due;
         const auto others = static_cast<time::rep>(waiting_.size() - 1);
         return std::min(woken_at_ + patience, due + interval * others);
@@ -399,6 +399,8 @@ private:
         }
         decided.complete();
     }
+
+    static constexpr std::size_t short_line = 64; // is woken one by one
 
     const Executor executor_;
     const time_point epoch_ = Clock::now();

@@ -173,21 +173,21 @@ public:
     {
         if (first_mark() >= begin)
             return false;
-        if (needs_patience())
-            return false;
         if (again_.count(first_mark()) > 0)
             return true;
+        if (needs_patience())
+            return false;
         const std::size_t behind = in_flight_behind(first_mark()) - in_flight_.count(begin);
         return is_before_in_flight() || (behind > 0 && behind + marks_.size() >= rules_.marks);
     }
 
-    /// Whether the first mark is an empty span, and the list goes on behind it, says the total.
-    bool needs_patience() const
-    {
-        return total_ && first_mark() < *total_ && marks_.begin()->second.what == mark::kind::empty;
-    }
-
     bool is_in_flight(std::uint64_t begin) const { return in_flight_.count(begin) > 0; }
+
+    /// Whether a span lies behind what may be the end, for all that a total says.
+    bool is_behind_mark(std::uint64_t begin) const
+    {
+        return first_mark() < begin && !needs_patience();
+    }
 
     /// Whether any span but that one is in flight.
     bool is_in_flight_besides(std::uint64_t begin) const
@@ -324,6 +324,12 @@ private:
     bool is_behind_total() const
     {
         return total_ && first_mark() >= *total_ && last_data_ < *total_;
+    }
+
+    /// Whether the first mark is an empty span, and the list goes on behind it, says the total.
+    bool needs_patience() const
+    {
+        return total_ && first_mark() < *total_ && marks_.begin()->second.what == mark::kind::empty;
     }
 
     /// Whether the first mark has to be there twice: it may have been a slip on the last page. Not

@@ -285,17 +285,16 @@ private:
     {
         if (ending_.by_rules().in_order)
             return ending_.must_wait(begin) && ending_.is_in_flight_besides(begin);
-        if (ending_.first_mark() < begin &&
-            ((!skipped_.empty() && skipped_.begin()->first < begin) || has_unsent_before(begin)))
+        if (ending_.is_behind_mark(begin) && has_unsent_before(begin))
             return true;
-        return ending_.must_wait(begin) && out_.size() > out_.count(begin);
+        return ending_.must_wait(begin) && (out_.size() > out_.count(begin) ||
+                                            (!skipped_.empty() && skipped_.begin()->first < begin));
     }
 
-    /// Whether a span before that one is given out and not asked for yet, where that is not because
-    /// a total says that the list goes on: then all may go at once.
+    /// Whether a span before that one was given out and is not asked for yet.
     bool has_unsent_before(std::uint64_t begin) const
     {
-        return !ending_.needs_patience() &&
+        return (!skipped_.empty() && skipped_.begin()->first < begin) ||
                std::any_of(out_.begin(), out_.lower_bound(begin),
                            [this](std::uint64_t each) { return !ending_.is_in_flight(each); });
     }

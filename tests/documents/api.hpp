@@ -4,7 +4,9 @@
 #include <headgate/testing/loopback_server.hpp>
 
 #include <asio/awaitable.hpp>
+#include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
+#include <asio/use_future.hpp>
 
 #include <algorithm>
 #include <functional>
@@ -70,6 +72,16 @@ private:
         context_.get_executor(), [this](request asked) { return respond(std::move(asked)); }};
     std::thread thread_{[this] { context_.run(); }};
 };
+
+/// What a coroutine returns, run to its end.
+template <class T>
+T run(asio::io_context& context, asio::awaitable<T> coroutine)
+{
+    auto result = asio::co_spawn(context, std::move(coroutine), asio::use_future);
+    context.restart();
+    context.run();
+    return result.get();
+}
 
 } // namespace documents
 

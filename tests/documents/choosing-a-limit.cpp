@@ -40,16 +40,7 @@ namespace {
 
 using documents::request;
 using documents::response;
-
-/// What a coroutine returns, run to its end.
-template <class T>
-T run(asio::io_context& context, asio::awaitable<T> coroutine)
-{
-    auto result = asio::co_spawn(context, std::move(coroutine), asio::use_future);
-    context.restart();
-    context.run();
-    return result.get();
-}
+using documents::run;
 
 asio::awaitable<std::size_t> count(headgate::page_stream& stream)
 {

@@ -57,15 +57,7 @@ asio::awaitable<void> read_all(headgate::page_stream& stream)
 
 // snippet: operators
 
-/// What a coroutine returns, run to its end.
-template <class T>
-T run(asio::io_context& context, asio::awaitable<T> coroutine)
-{
-    auto result = asio::co_spawn(context, std::move(coroutine), asio::use_future);
-    context.restart();
-    context.run();
-    return result.get();
-}
+using documents::run;
 
 } // namespace
 

@@ -36,10 +36,7 @@ void store(const headgate::page& page)
 int run(asio::io_context& context, headgate::page_stream& stream)
 {
     stored = 0;
-    auto result = asio::co_spawn(context, read(stream), asio::use_future);
-    context.restart();
-    context.run();
-    return result.get();
+    return documents::run(context, read(stream));
 }
 
 } // namespace

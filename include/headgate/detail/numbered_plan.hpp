@@ -287,14 +287,19 @@ private:
             return ending_.must_wait(begin) && ending_.is_in_flight_besides(begin);
         if (ending_.is_behind_mark(begin) && has_unsent_before(begin))
             return true;
-        return ending_.must_wait(begin) && (out_.size() > out_.count(begin) ||
-                                            (!skipped_.empty() && skipped_.begin()->first < begin));
+        return ending_.must_wait(begin) &&
+               (out_.size() > out_.count(begin) || has_skipped_before(begin));
+    }
+
+    bool has_skipped_before(std::uint64_t begin) const
+    {
+        return !skipped_.empty() && skipped_.begin()->first < begin;
     }
 
     /// Whether a span before that one was given out and is not asked for yet.
     bool has_unsent_before(std::uint64_t begin) const
     {
-        return (!skipped_.empty() && skipped_.begin()->first < begin) ||
+        return has_skipped_before(begin) ||
                std::any_of(out_.begin(), out_.lower_bound(begin),
                            [this](std::uint64_t each) { return !ending_.is_in_flight(each); });
     }

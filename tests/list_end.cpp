@@ -360,3 +360,35 @@ TEST_CASE("many marks around one that is still asked for are no end of their own
     it.data(20);
     CHECK(it.end.first_mark() == 30);
 }
+
+TEST_CASE("where the total says that the list goes on, one late answer lets no more behind the end "
+          "than a run of marks and those in flight")
+{
+    const std::uint64_t late = GENERATE(10, 30);
+    list it{4};
+    it.end.total(1'000'000);
+    it.send({0, late});
+    it.data(0);
+    const auto empty_again = [&it] {
+        REQUIRE(it.again == spans{10});
+        it.send({10});
+        it.empty(10);
+    };
+    std::uint64_t next = 10;
+    for (; next < 1000 && !it.end.must_wait(next); next += 10) {
+        if (next == late)
+            continue;
+        it.send({next});
+        it.empty(next);
+        if (next == 10)
+            empty_again();
+    }
+    // Ten are the run, and one of four in flight was the last of it.
+    const std::uint64_t sent = (next - 10) / 10;
+    CHECK(sent ==
+          (late == 10 ? 1U : 0U) + 10 + 3); // what is before the first mark is not behind it
+    it.empty(late);
+    if (late == 10)
+        empty_again();
+    CHECK(it.end.from() == 10);
+}

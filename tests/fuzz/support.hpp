@@ -19,9 +19,9 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
-#include <deque>
 #include <exception>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -180,7 +180,7 @@ private:
                 auto where = pager_.next();
                 if (!where)
                     break;
-                planned_.emplace(task{next_index_++, std::move(where)});
+                planned_.emplace(task{take_index(), std::move(where)});
                 require(!ended_, "nothing is given out after the end");
             }
             if (queue_.size() == workers_)
@@ -232,10 +232,19 @@ private:
                flights_.size() + in_order_ < 2 * workers_;
     }
 
+    std::uint64_t take_index()
+    {
+        return given_back_.empty() ? next_index_++
+                                   : given_back_.extract(given_back_.begin()).value();
+    }
+
     void begin()
     {
-        flights_.push_back(std::move(queue_.front()));
-        queue_.pop_front();
+        const auto first =
+            std::min_element(queue_.begin(), queue_.end(),
+                             [](const task& a, const task& b) { return a.index < b.index; });
+        flights_.push_back(std::move(*first));
+        queue_.erase(first);
         ask_about(flights_.size() - 1);
         if (flights_.back().now == state::none)
             go_for_rest(flights_.size() - 1);
@@ -331,6 +340,8 @@ private:
     void hand_over(task&& done)
     {
         if (!ordered_) {
+            if (done.now == state::none && !done.received)
+                given_back_.insert(done.index);
             deliver(done);
             return;
         }
@@ -384,11 +395,12 @@ private:
     bool ordered_ = false;
 
     std::optional<task> planned_;
-    std::deque<task> queue_;
+    std::vector<task> queue_;
     std::vector<task> flights_;
     headgate::detail::page_order<task> order_;
     std::size_t in_order_ = 0;
     std::uint64_t next_index_ = 0;
+    std::set<std::uint64_t> given_back_;
     std::uint64_t valid_from_ = 0;
     bool stopped_ = false;
     bool ended_ = false;

@@ -56,6 +56,7 @@
 #include <string>
 #include <system_error>
 #include <utility>
+#include <variant>
 #include <vector>
 
 namespace headgate::detail {
@@ -102,7 +103,7 @@ public:
           options_{options},
           control_{options, limiter_.limits()},
           preparer_{limiter_.get_executor(), options_},
-          tasks_{limiter_.get_executor(), options.max_in_flight()},
+          ready_{limiter_.get_executor(), options.max_in_flight()},
           pool_{limiter_.get_executor(), options.max_in_flight()}
     {
         if (options.unique())
@@ -154,10 +155,10 @@ private:
         std::lock_guard lock{mutex_};
         waits_.review([this](const task& what) { return plan_.pager().wanted(what.where); },
                       [this](const task& what) { return plan_.pager().is_held_back(what.where); });
-        const auto push = [this](task&& next) { return tasks_.try_push(std::move(next)); };
-        if (const std::optional<paging::page_end> end = plan_.advance(push)) {
+        const auto announce = [this] { return ready_.try_push(std::monostate{}); };
+        if (const std::optional<paging::page_end> end = plan_.advance(announce)) {
             note_locked(end->code(), printable(end->reason()));
-            tasks_.close();
+            ready_.close();
         }
     }
 
@@ -184,35 +185,42 @@ private:
             // The place comes first, so that pages take theirs in the order of the list: with
             // ordered delivery those that wait for a page must not take away its place.
             auto place = co_await pages_.async_reserve(asio::use_awaitable);
-            auto next = co_await tasks_.async_pop(asio::use_awaitable);
-            if (!next)
+            const auto announced = co_await ready_.async_pop(asio::use_awaitable);
+            if (!announced)
                 break;
+            task next = take();
             plan();
-            pending_page page{name_of(*next)};
+            pending_page page{name_of(next)};
             page.place = std::move(place);
-            use found = use_of(*next);
+            use found = use_of(next);
             if (found == use::held_back)
-                found = co_await until_decided(*next, *wait);
+                found = co_await until_decided(next, *wait);
             page.called_off = found == use::none;
             while (found == use::wanted) {
                 effort so_far;
                 for (;;) {
-                    const bool done = co_await fetch(*next, so_far, me, *wait, page);
+                    const bool done = co_await fetch(next, so_far, me, *wait, page);
                     if (done)
                         break;
                     so_far.tries += std::exchange(so_far.hops_on, false) ? 0 : 1;
                 }
                 done_with(so_far);
-                page.is_in_parts = goes_on(*next, page);
+                page.is_in_parts = goes_on(next, page);
                 found = page.is_in_parts ? use::wanted : use::none;
-                if (!page.is_in_parts && may_come_again(*next)) {
+                if (!page.is_in_parts && may_come_again(next)) {
                     plan(); // others may wait for what came
-                    found = co_await until_decided(*next, *wait);
+                    found = co_await until_decided(next, *wait);
                 }
             }
-            finish(std::move(*next), std::move(page));
+            finish(std::move(next), std::move(page));
             plan();
         }
+    }
+
+        task take()
+    {
+        std::lock_guard lock{mutex_};
+        return plan_.take();
     }
 
     /// Of what use a page is, as far as the list is known by now.
@@ -709,7 +717,7 @@ private:
     const extract_options options_;
     rate_control control_;
     request_preparer<clock, typename Limiter::executor_type> preparer_;
-    basic_work_queue<task, clock> tasks_;
+    basic_work_queue<std::monostate, clock> ready_; // one for each task that the plan has ready
     worker_pool pool_;
     std::shared_ptr<stall_watch_type> stall_watch_;
 

@@ -168,16 +168,18 @@ public:
     }
 
     /// Whether a span behind a mark is to wait, because what is asked for will tell whether it is
-    /// the end. So no more is asked for behind the end than may be.
+    /// the end. So no more is asked for behind the end than may be; where the total says that the
+    /// list goes on, than makes up such a run, and as many as are in flight when that is whole.
     bool must_wait(std::uint64_t begin) const
     {
         if (first_mark() >= begin)
             return false;
         if (again_.count(first_mark()) > 0)
             return true;
-        if (needs_patience())
-            return false;
         const std::size_t behind = in_flight_behind(first_mark()) - in_flight_.count(begin);
+        if (needs_patience())
+            return is_in_flight_besides(begin) &&
+                   behind + marks_.size() + 1 >= needed(rules_.marks) + rules_.in_flight;
         return is_before_in_flight() || (behind > 0 && behind + marks_.size() >= rules_.marks);
     }
 

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -42,10 +43,11 @@ public:
     any_pager& pager() noexcept { return *pager_; }
     const any_pager& pager() const noexcept { return *pager_; }
 
-    /// Hands what is to be asked for to `push`, which says whether there was room for it. Gives the
-    /// end once there is nothing more, and all tasks are done with.
-    template <class Push>
-    std::optional<paging::page_end> advance(Push push)
+    /// Makes ready what is to be asked for, and calls `announce` for each task that is, which says
+    /// whether there was room for it. Gives the end once there is nothing more, and all tasks are
+    /// done with.
+    template <class Announce>
+    std::optional<paging::page_end> advance(Announce announce)
     {
         for (;;) {
             if (!planned_) {
@@ -58,8 +60,9 @@ public:
                 planned_.emplace(task{take_index(), std::move(where)});
             }
             if (planned_->index < most_pages_) {
-                if (!push(std::move(*planned_)))
+                if (!announce())
                     return std::nullopt;
+                ready_.emplace(planned_->index, std::move(planned_->where));
                 planned_.reset();
                 ++out_;
             } else if (pager_->is_beyond(planned_->where)) {
@@ -68,6 +71,14 @@ public:
                 return is_idle() ? std::optional{capped_end()} : std::nullopt;
             }
         }
+    }
+
+    /// The first in the list of the tasks that are ready: one for each that was announced. A task
+    /// that was given back, and is ready again, has its place before those behind it.
+    task take()
+    {
+        auto first = ready_.extract(ready_.begin());
+        return {first.key(), std::move(first.mapped())};
     }
 
     /// Takes in what became of a task, and hands those whose turn it is to `deliver`.
@@ -159,7 +170,8 @@ private:
     const bool ordered_;
     std::optional<task> planned_;
     std::uint64_t next_index_ = 0;
-    std::uint64_t out_ = 0; // tasks that were pushed and are not done with
+    std::map<std::uint64_t, any_pager::position> ready_;
+    std::uint64_t out_ = 0; // tasks that were announced and are not done with
     std::set<std::uint64_t> given_back_;
     page_order<std::pair<task, Page>> order_;
 };

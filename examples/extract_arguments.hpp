@@ -13,12 +13,14 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <iostream>
 #include <limits>
 #include <map>
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -317,6 +319,19 @@ inline void check_style_options(const CLI::App& app, const std::string& style)
         throw bad_usage{"--limit-param needs --page-size"};
 }
 
+/// Whether two names, of which "-" is standard output, are of one file, also one that is not there
+/// yet.
+inline bool is_same_file(const std::string& one, const std::string& other)
+{
+    if (one == "-" || other == "-" || one == other)
+        return one == other;
+    std::error_code failed; // what cannot be found out will be told when it is opened
+    if (std::filesystem::equivalent(one, other, failed))
+        return true;
+    const auto path = std::filesystem::weakly_canonical(one, failed);
+    return !failed && path == std::filesystem::weakly_canonical(other, failed) && !failed;
+}
+
 /// What does not fit together.
 inline void check_fit(const CLI::App& app, const arguments& args)
 {
@@ -330,7 +345,7 @@ inline void check_fit(const CLI::App& app, const arguments& args)
             throw bad_usage{std::string{option} + ' ' + *name +
                             ": a place in a JSON body needs --data"};
     check_style_options(app, args.paginate);
-    if (!args.stats.empty() && args.stats == args.output)
+    if (!args.stats.empty() && is_same_file(args.stats, args.output))
         throw bad_usage{"--stats and --output are both " +
                         (args.output == "-" ? "standard output" : args.output)};
 }

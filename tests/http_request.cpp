@@ -35,6 +35,14 @@ TEST_CASE("what could break out of its place in the message is refused")
     CHECK_THROWS_AS(one.timeout(0ms), std::invalid_argument);
 }
 
+TEST_CASE("fields that say how a body is sent are the client's to set")
+{
+    request get{"http://h/"};
+    CHECK_THROWS_WITH(get.header("content-length", "5"), Catch::Contains("content-length"));
+    CHECK_THROWS_WITH(get.header("Transfer-Encoding", "chunked"), Catch::Contains("Transfer-Encoding"));
+    CHECK(get.headers().empty());
+}
+
 TEST_CASE("a timeout is no longer than what a client can wait for")
 {
     request one{"http://h/"};

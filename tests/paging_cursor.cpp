@@ -57,6 +57,41 @@ TEST_CASE("a cursor leads from page to page to the end")
     CHECK(read.reader.got.size() == 3);
 }
 
+TEST_CASE("a page with nothing at all on it is asked for again before that is the end")
+{
+    const std::string slips = GENERATE("", "a");
+    const std::string nothing = GENERATE(R"({"results":[]})", R"({"results":null})");
+    std::size_t left = GENERATE(1U, 100U);
+    script api{{{"", R"({"results":[{"id":1}],"next":"a"})"},
+                {"a", R"({"results":[{"id":2}],"next":"b"})"},
+                {"b", R"({"results":[{"id":3}]})"}}};
+    cursor pager{list()};
+    support::paged<cursor> reader{pager, [&](const http::request& asked) {
+                                      const bool is_here =
+                                          support::parameter(asked, "cursor") == slips;
+                                      return is_here && left > 0 && left-- > 0
+                                                 ? http::response{200, {}, nothing}
+                                                 : api(asked);
+                                  }};
+    const auto end = reader.run();
+    CHECK(end->code() == outcome_code::complete);
+    if (left == 0) {
+        CHECK(reader.got.size() == 3);
+        CHECK(reader.requests == 4);
+    } else {
+        CHECK(left == 98); // believed when it is there twice
+    }
+}
+
+TEST_CASE("an empty page that says that this is all is asked for once")
+{
+    const std::string end = GENERATE(R"({"results":[],"next":null})", R"({"results":[],"count":1})",
+                                     R"({"results":[],"has_more":false})");
+    job read{{{"", R"({"results":[{"id":1}],"next":"a"})"}, {"a", end}}};
+    CHECK(read.end->code() == outcome_code::complete);
+    CHECK(read.reader.requests == 2);
+}
+
 TEST_CASE("a cursor goes back as it came")
 {
     const auto [written, sent] = GENERATE(table<std::string, std::string>({

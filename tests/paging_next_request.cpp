@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <optional>
+#include <stdexcept>
 #include <string>
 
 using headgate::outcome_code;
@@ -47,6 +48,20 @@ TEST_CASE("a style of paging in ten lines")
     const auto end = reader.run();
     CHECK(end->code() == outcome_code::complete);
     CHECK(reader.got.size() == 3);
+}
+
+TEST_CASE("a total may stand anywhere in a page of one's own style")
+{
+    const std::string total = GENERATE("1", "2");
+    auto pager = paging::next_request{list, by_token}.total("/page/of");
+    support::paged<paging::next_request> reader{
+        pager, [&total](const http::request&) {
+            return http::response{
+                200, {}, R"({"results":[{"id":1}],"page":{"token":null,"of":)" + total + "}}"};
+        }};
+    const auto end = reader.run();
+    CHECK(end->code() == (total == "1" ? outcome_code::complete : outcome_code::count_mismatch));
+    CHECK_THROWS_AS(pager.total("page/of"), std::invalid_argument);
 }
 
 TEST_CASE("a body may be longer than the name that a server gives a page")

@@ -91,7 +91,7 @@ offset list(std::size_t page_size = 0)
 TEST_CASE("behind a mark the spans next to it are asked for first")
 {
     offset pager = offset{http::request{"http://api/list"}}.page_size(10);
-    pager.may_overrun(4, false);
+    pager.may_overrun(7, false);
     const auto receive = [&](const offset::position& where, std::size_t records) {
         nlohmann::json body{{"results", nlohmann::json::array()}};
         for (std::size_t i = 0; i < records; ++i)

@@ -25,6 +25,16 @@ TEST_CASE("many refusals of one moment are one event")
         CHECK(policy.throttled(refusal, 30s + 1s * i, 30s + 1s * i) <= 64s);
 }
 
+TEST_CASE("a refusal that comes when all is well again is one like the first")
+{
+    retry_policy policy{5};
+    const http::response refusal{429};
+    CHECK(policy.throttled(refusal, 1s, 2s) == 1s);
+    policy.succeeded(3s);
+    CHECK(policy.throttled(refusal, 1s, 4s) == 1s);
+    CHECK(policy.events() == 1);
+}
+
 TEST_CASE("while no page comes one is tried again at a time, and all have a budget")
 {
     using verdict = retry_policy::verdict;

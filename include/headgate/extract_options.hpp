@@ -104,7 +104,8 @@ public:
     /// What is set, or the default.
     bool allow_private_addresses() const noexcept { return allow_private_addresses_; }
 
-    /// The most pages to ask for; if the list has more, the outcome is `outcome_code::page_cap`.
+    /// The most pages to ask for; if the list has more, the outcome is `outcome_code::page_cap`. An
+    /// end that the last of them show is believed, though there is none left to ask for it again.
     /// No limit unless set.
     /// @throws std::invalid_argument if 0.
     extract_options& max_pages(std::uint64_t pages)

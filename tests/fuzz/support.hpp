@@ -205,14 +205,20 @@ private:
         for (std::size_t i = flights_.size(); i-- > 0;)
             if (flights_[i].now == state::waiting && !flights_[i].is_in_parts)
                 ask_about(i);
-        for (std::size_t i = 0; i < flights_.size();) {
-            if (flights_[i].now == state::held_back)
-                ask_about(i);
-            if (i < flights_.size() && flights_[i].now != state::none)
-                ++i;
-            else
-                go_for_rest(i);
-        }
+        bool is_any_let_go = false; // another may have waited for it
+        do {
+            is_any_let_go = false;
+            for (std::size_t i = 0; i < flights_.size();) {
+                const bool was_held_back = flights_[i].now == state::held_back;
+                if (was_held_back)
+                    ask_about(i);
+                is_any_let_go |= was_held_back && flights_[i].now != state::held_back;
+                if (flights_[i].now != state::none)
+                    ++i;
+                else
+                    go_for_rest(i);
+            }
+        } while (is_any_let_go);
     }
 
     /// Whether a page is of use now.

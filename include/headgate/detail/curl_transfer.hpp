@@ -2,6 +2,7 @@
 #define HEADGATE_DETAIL_CURL_TRANSFER_HPP
 
 #include <headgate/detail/curl_handle.hpp>
+#include <headgate/detail/curl_result.hpp>
 #include <headgate/detail/header_reader.hpp>
 #include <headgate/detail/printable.hpp>
 #include <headgate/detail/public_address.hpp>
@@ -140,7 +141,8 @@ public:
         curl_easy_getinfo(easy_.get(), CURLINFO_TOTAL_TIME_T, &elapsed);
         http::response response{static_cast<int>(status), fields_.take(), std::move(body_)};
         body_ = {};
-        response.http_version(number_of(version)).elapsed(std::chrono::microseconds{elapsed});
+        response.http_version(detail::http_version(version))
+            .elapsed(std::chrono::microseconds{elapsed});
         const char* address = nullptr;
         curl_easy_getinfo(easy_.get(), CURLINFO_PRIMARY_IP, &address);
         response.remote_address(address ? address : "");
@@ -154,7 +156,7 @@ public:
             // And that of what it cannot decode, such as a gzip stream with something behind it.
             if (result == CURLE_WRITE_ERROR && !refused_ && !has_thrown_)
                 refused_ = http::error::bad_content_encoding;
-            failed = refused_ ? make_error_code(*refused_) : classify(result);
+            failed = refused_ ? make_error_code(*refused_) : error_of(result);
             response.error_text(describe(result));
         }
         return response;
@@ -312,7 +314,7 @@ private:
     /// what that costs.
     bool is_input_waiting() noexcept
     {
-        const used_connections::ends here = ends();
+        const used_connections::ends here = used_connections::ends_of(easy_.get());
         long made = 0;
         curl_easy_getinfo(easy_.get(), CURLINFO_NUM_CONNECTS, &made);
         if (made == 0) {
@@ -327,23 +329,6 @@ private:
         return false;
     }
 
-    /// Of the connection that the request goes over.
-    used_connections::ends ends() const noexcept
-    {
-        const auto text = [&](CURLINFO which) -> std::string_view {
-            const char* value = nullptr;
-            curl_easy_getinfo(easy_.get(), which, &value);
-            return value ? value : "";
-        };
-        const auto port = [&](CURLINFO which) {
-            long value = 0;
-            curl_easy_getinfo(easy_.get(), which, &value);
-            return static_cast<int>(value);
-        };
-        return {text(CURLINFO_PRIMARY_IP), text(CURLINFO_LOCAL_IP), port(CURLINFO_PRIMARY_PORT),
-                port(CURLINFO_LOCAL_PORT)};
-    }
-
     /// Only now it is known which version of HTTP a new connection speaks.
     void note_version(std::string_view line)
     {
@@ -351,7 +336,7 @@ private:
             return;
         const curl_socket_t socket = std::exchange(made_, CURL_SOCKET_BAD);
         if (line.starts_with("HTTP/1."))
-            used_.add(socket, ends());
+            used_.add(socket, used_connections::ends_of(easy_.get()));
     }
 
     static std::size_t on_header(char* data, std::size_t size, std::size_t count,
@@ -404,57 +389,6 @@ private:
         const auto expected = static_cast<std::size_t>(std::clamp<curl_off_t>(length, 0, believed));
         if (expected > first)
             body_.reserve(std::min(expected, options_.max_body_bytes()));
-    }
-
-    static int number_of(long version) noexcept
-    {
-        switch (version) {
-        case CURL_HTTP_VERSION_1_0:
-            return 10;
-        case CURL_HTTP_VERSION_1_1:
-            return 11;
-        case CURL_HTTP_VERSION_2_0:
-            return 20;
-        case CURL_HTTP_VERSION_3:
-            return 30;
-        default:
-            return 0;
-        }
-    }
-
-    static std::error_code classify(CURLcode result)
-    {
-        switch (result) {
-        case CURLE_COULDNT_RESOLVE_HOST:
-        case CURLE_COULDNT_RESOLVE_PROXY:
-            return http::error::resolve_failed;
-        case CURLE_COULDNT_CONNECT:
-            return http::error::connect_failed;
-        case CURLE_SSL_CONNECT_ERROR:
-        case CURLE_PEER_FAILED_VERIFICATION:
-        case CURLE_SSL_CERTPROBLEM:
-        case CURLE_SSL_CIPHER:
-        case CURLE_SSL_CACERT_BADFILE:
-        case CURLE_SSL_ISSUER_ERROR:
-        case CURLE_SSL_INVALIDCERTSTATUS:
-            return http::error::tls_failed;
-        case CURLE_OPERATION_TIMEDOUT:
-            return http::error::timed_out;
-        case CURLE_PARTIAL_FILE:
-        case CURLE_GOT_NOTHING:
-        case CURLE_SEND_ERROR:
-        case CURLE_RECV_ERROR:
-        case CURLE_HTTP2:
-        case CURLE_HTTP2_STREAM:
-            return http::error::connection_lost;
-        case CURLE_WEIRD_SERVER_REPLY:
-        case CURLE_UNSUPPORTED_PROTOCOL:
-            return http::error::bad_answer;
-        case CURLE_BAD_CONTENT_ENCODING:
-            return http::error::bad_content_encoding;
-        default:
-            return http::error::failed;
-        }
     }
 
     std::string describe(CURLcode result) const

@@ -1,53 +1,42 @@
 #ifndef HEADGATE_DETAIL_EXTRACTION_RUN_HPP
 #define HEADGATE_DETAIL_EXTRACTION_RUN_HPP
 
-#include <headgate/async_limiter.hpp>
 #include <headgate/detail/any_pager.hpp>
 #include <headgate/detail/asio.hpp>
-#include <headgate/detail/bounds.hpp>
 #include <headgate/detail/clock_timer.hpp>
 #include <headgate/detail/extraction.hpp>
+#include <headgate/detail/extraction_state.hpp>
 #include <headgate/detail/flight.hpp>
-#include <headgate/detail/origin_guard.hpp>
+#include <headgate/detail/page_effort.hpp>
 #include <headgate/detail/page_failure.hpp>
-#include <headgate/detail/page_plan.hpp>
-#include <headgate/detail/page_reader.hpp>
 #include <headgate/detail/page_wait.hpp>
 #include <headgate/detail/printable.hpp>
 #include <headgate/detail/rate_control.hpp>
-#include <headgate/detail/record_store.hpp>
 #include <headgate/detail/request_preparer.hpp>
 #include <headgate/detail/retry_policy.hpp>
 #include <headgate/detail/stall_watch.hpp>
-#include <headgate/detail/unique_records.hpp>
 #include <headgate/extract_options.hpp>
 #include <headgate/http/client_options.hpp>
 #include <headgate/http/error.hpp>
 #include <headgate/http/request.hpp>
 #include <headgate/http/response.hpp>
 #include <headgate/http/url.hpp>
+#include <headgate/limit.hpp>
 #include <headgate/outcome.hpp>
-#include <headgate/page.hpp>
-#include <headgate/paging/pager.hpp>
 #include <headgate/permit.hpp>
 #include <headgate/work_queue.hpp>
 #include <headgate/worker_pool.hpp>
 
-#include <asio/any_io_executor.hpp>
 #include <asio/awaitable.hpp>
 #include <asio/bind_cancellation_slot.hpp>
 #include <asio/cancellation_state.hpp>
-#include <asio/cancellation_type.hpp>
 #include <asio/error.hpp>
 #include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
 
-#include <algorithm>
 #include <chrono>
 #include <cstddef>
-#include <cstdint>
 #include <exception>
-#include <iterator>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -61,36 +50,26 @@
 
 namespace headgate::detail {
 
-/// One extraction: the pager plans, the queue hands out, the workers fetch and parse, the channel
+/// One extraction: the plan says what to ask for, the workers fetch and parse, the channel
 /// delivers. Kept alive by its workers and by the stream.
 template <class Client, class Limiter>
 class extraction_run final : public extraction,
                              public std::enable_shared_from_this<extraction_run<Client, Limiter>> {
     using clock = typename Limiter::clock_type;
+    using executor = typename Limiter::executor_type;
+    using timer = clock_timer<clock, executor>;
+    using stall_watch_type = stall_watch<clock, executor>;
 
-    using mutex = std::recursive_mutex;
-    using time = std::chrono::nanoseconds;
-    using timer = clock_timer<clock, typename Limiter::executor_type>;
+    using time = extraction_state::time;
+    using task = extraction_state::task;
+    using use = extraction_state::use;
+    using pending_page = extraction_state::pending_page;
+    using wait_kind = page_waits<task>::kind;
+    using wait_end = page_wait<task>::how;
 
-    using stall_watch_type = stall_watch<clock, typename Limiter::executor_type>;
-
-    /// A page that is being fetched, or waits for those before it.
-    struct pending_page {
-        explicit pending_page(std::string name) : where{std::move(name)} {}
-
-        std::string where;
-        record_store records;
-        bool received = false;    ///< an answer was taken in for it
-        bool is_in_parts = false; ///< the rest of what came is being asked for
-        bool called_off = false;  ///< it has turned out to be of no use
-        any_pager::position rest; ///< what that answer left out
-        extraction::channel::place place;
+    struct effort : page_effort {
+        std::optional<typename stall_watch_type::attempt> watched;
     };
-
-    using plan_type = page_plan<pending_page>;
-    using task = typename plan_type::task;
-    using wait_kind = typename page_waits<task>::kind;
-    using wait_end = typename page_wait<task>::how;
 
 public:
     extraction_run(Client client, Limiter limiter, std::unique_ptr<any_pager> pager,
@@ -98,25 +77,20 @@ public:
         : extraction{limiter.get_executor(), options.max_in_flight()},
           client_{std::move(client)},
           limiter_{std::move(limiter)},
-          plan_{std::move(pager), options.max_pages(), options.ordered(), options.max_in_flight()},
-          reader_{options.records(), options.parse()},
-          options_{options},
-          control_{options, limiter_.limits()},
-          preparer_{limiter_.get_executor(), options_},
+          state_{std::move(pager), options, limiter_.limits(), max_body_bytes(client_)},
+          preparer_{limiter_.get_executor(), state_.options()},
           ready_{limiter_.get_executor(), options.max_in_flight()},
           pool_{limiter_.get_executor(), options.max_in_flight()}
     {
-        if (options.unique())
-            unique_.emplace(*options.unique(), options.unique_bytes());
     }
 
     void start()
     {
         plan();
-        if (const auto limits = control_.first_limits())
+        if (const auto limits = state_.first_limits())
             limiter_.set_limits(*limits);
         auto self = this->shared_from_this();
-        if (const auto longest = options_.stall_after()) {
+        if (const auto longest = state_.options().stall_after()) {
             stall_watch_ = stall_watch_type::create(limiter_.get_executor(), *longest,
                                                     [weak = this->weak_from_this()] {
                                                         if (const auto run = weak.lock())
@@ -124,58 +98,49 @@ public:
                                                     });
             stall_watch_->start();
         }
-        auto work = [self](worker_pool::worker me) { return self->fetch_pages(me); };
+        auto work = [self](worker_pool::worker me) { return self->work(me); };
         pool_.async_run(std::move(work), [self](std::exception_ptr e) { self->finish(e); });
     }
 
     void cancel() override
     {
-        note(outcome_code::cancelled, "stopped by the caller");
+        state_.note(outcome_code::cancelled, "stopped by the caller");
         pool_.cancel();
     }
 
     extract_statistics statistics() const override
     {
-        std::lock_guard lock{mutex_};
-        extract_statistics result = statistics_;
-        result.pauses = control_.retries().events();
-        result.server = control_.report();
-        result.rate_share = control_.rate_share();
-        result.in_flight_allowed = control_.in_flight();
+        extract_statistics result = state_.statistics();
+        std::lock_guard lock{finished_mutex_};
         result.elapsed = (finished_ ? *finished_ : clock::now()) - started_;
-        result.total = plan_.pager().expected();
-        result.rewinds = plan_.pager().rewinds();
         return result;
     }
 
 private:
-    /// Moves what the pager knows to ask for into the queue, as far as there is room.
+    /// Announces what the plan has ready, as far as there is room.
     void plan()
     {
-        std::lock_guard lock{mutex_};
-        waits_.review([this](const task& what) { return plan_.pager().wanted(what.where); },
-                      [this](const task& what) { return plan_.pager().is_held_back(what.where); });
-        const auto announce = [this] { return ready_.try_push(std::monostate{}); };
-        if (const std::optional<paging::page_end> end = plan_.advance(announce)) {
-            note_locked(end->code(), printable(end->reason()));
+        if (state_.plan([this] { return ready_.try_push(std::monostate{}); }))
             ready_.close();
-        }
     }
 
-    /// What has been tried for a page.
-    struct effort {
-        unsigned tries = 0;       ///< that came to nothing, whatever the reason
-        unsigned failures = 0;    ///< of those, that are counted against the page
-        unsigned refusals = 0;    ///< of those, "too many" since another page came
-        std::uint64_t pages = 0;  ///< how many had come then
-        unsigned credentials = 0; ///< those that the last request was sent with
-        bool renewed = false;     ///< credentials were renewed for it
-        unsigned redirects = 0;   ///< that were followed
-        bool hops_on = false;     ///< the last answer was one
-        std::optional<http::request> moved;
-        retry_policy::page retries;
-        std::optional<typename stall_watch_type::attempt> watched;
-    };
+    /// Says why a worker ends the run before that ends the others, which only know that they are
+    /// cancelled.
+    asio::awaitable<void> work(worker_pool::worker me)
+    {
+        try {
+            co_await fetch_pages(me);
+        } catch (const run_ended&) { // it was said
+            throw;
+        } catch (const std::system_error& e) {
+            if (e.code() != asio::error::operation_aborted)
+                note_thrown();
+            throw;
+        } catch (...) {
+            note_thrown();
+            throw;
+        }
+    }
 
     asio::awaitable<void> fetch_pages(worker_pool::worker me)
     {
@@ -188,11 +153,11 @@ private:
             const auto announced = co_await ready_.async_pop(asio::use_awaitable);
             if (!announced)
                 break;
-            task next = take();
+            task next = state_.take_task();
             plan();
-            pending_page page{name_of(next)};
+            pending_page page{state_.name_of(next)};
             page.place = std::move(place);
-            use found = use_of(next);
+            use found = state_.use_of(next);
             if (found == use::held_back)
                 found = co_await until_decided(next, *wait);
             page.called_off = found == use::none;
@@ -204,40 +169,17 @@ private:
                         break;
                     so_far.tries += std::exchange(so_far.hops_on, false) ? 0 : 1;
                 }
-                done_with(so_far);
+                state_.done_with(so_far);
                 page.is_in_parts = goes_on(next, page);
                 found = page.is_in_parts ? use::wanted : use::none;
-                if (!page.is_in_parts && may_come_again(next)) {
+                if (!page.is_in_parts && state_.may_come_again(next)) {
                     plan(); // others may wait for what came
                     found = co_await until_decided(next, *wait);
                 }
             }
-            finish(std::move(next), std::move(page));
+            state_.finish(std::move(next), std::move(page));
             plan();
         }
-    }
-
-        task take()
-    {
-        std::lock_guard lock{mutex_};
-        return plan_.take();
-    }
-
-    /// Of what use a page is, as far as the list is known by now.
-    enum class use { none, held_back, wanted };
-
-    use use_of(const task& what)
-    {
-        std::lock_guard lock{mutex_};
-        if (plan_.pager().wanted(what.where))
-            return use::wanted;
-        return plan_.pager().is_held_back(what.where) ? use::held_back : use::none;
-    }
-
-    bool may_come_again(const task& what) const
-    {
-        std::lock_guard lock{mutex_};
-        return plan_.pager().may_come_again(what.where);
     }
 
     /// Waits while a page is held back.
@@ -245,9 +187,9 @@ private:
     {
         auto state = co_await asio::this_coro::cancellation_state;
         for (;;) {
-            typename page_waits<task>::waiting here{waits_, wait, what, wait_kind::held_back,
-                                                    state};
-            const use found = use_of(what);
+            typename page_waits<task>::waiting here{state_.waits(), wait, what,
+                                                    wait_kind::held_back, state};
+            const use found = state_.use_of(what);
             if (found != use::held_back)
                 co_return found;
             timer never{limiter_.get_executor()};
@@ -269,44 +211,6 @@ private:
         return true;
     }
 
-    /// Delivers a page, or in ordered delivery all whose turn it is; or gives it back.
-    void finish(task&& what, pending_page&& page)
-    {
-        if (page.records.empty())
-            page.place = {}; // what waits for its turn with nothing in it needs none
-        std::string wrong;
-        {
-            std::lock_guard lock{mutex_};
-            const auto deliver = [this](const task& each, pending_page&& its) {
-                send(each, std::move(its));
-            };
-            try {
-                if (page.called_off && !page.received)
-                    plan_.give_back(std::move(what), std::move(page), deliver);
-                else
-                    plan_.finish(std::move(what), std::move(page), deliver);
-                return;
-            } catch (const std::exception& e) {
-                wrong = e.what();
-            }
-        }
-        stop(outcome_code::page_failed, printable(wrong));
-    }
-
-    void send(const task& what, pending_page&& pending)
-    {
-        if (unique_) {
-            statistics_.duplicates += unique_->filter(pending.records);
-            statistics_.forgot_keys = unique_->has_forgotten();
-        }
-        if (pending.records.empty())
-            return;
-        statistics_.records += pending.records.size();
-        page result{what.index, std::move(pending.where), std::move(pending.records),
-                    plan_.pager().list(what.where)};
-        pending.place.send(std::move(result));
-    }
-
     /// One try for a page; false if there is to be another.
     asio::awaitable<bool> fetch(const task& what, effort& so_far, const worker_pool::worker& me,
                                 page_wait<task>& wait, pending_page& page)
@@ -321,13 +225,13 @@ private:
             so_far.watched.emplace(stall_watch_);
         http::request request = make_request(what, so_far);
         const http::url base{request.url()};
-        const bool repeatable =
-            options_.repeat_any_method() || request.method() == "GET" || request.method() == "HEAD";
+        const bool repeatable = state_.options().repeat_any_method() || request.method() == "GET" ||
+                                request.method() == "HEAD";
         const time sent = now();
         std::error_code failed;
         http::response response;
         {
-            const flight counted{mutex_, statistics_, so_far.tries > 0};
+            const flight counted = state_.in_flight(so_far.tries > 0);
             paid.commit();
             auto answer =
                 co_await client_.async_send(std::move(request), as_tuple(asio::use_awaitable));
@@ -335,26 +239,26 @@ private:
             response = std::move(std::get<1>(answer));
         }
         if (failed == asio::error::operation_aborted)
-            stop(outcome_code::cancelled, printable(response.error_text()));
+            state_.stop(outcome_code::cancelled, printable(response.error_text()));
         if (failed == http::error::connect_failed || failed == http::error::resolve_failed)
             paid.settle(0); // the server has not seen it
         preparer_.heard_from(response.remote_address());
         if (!failed && is_refused(what, base, so_far, response, sent))
             co_return false;
-        if (response.status() == 401 && options_.refresh() && !so_far.renewed) {
+        if (response.status() == 401 && state_.options().refresh() && !so_far.renewed) {
             so_far.renewed = true;
             paid = permit{};
             co_await renew_credentials(what, so_far);
             co_return false;
         }
-        const auto wrong = failed ? page_failure{failed, response, may_pass(failed)}
+        const auto wrong = failed ? page_failure{failed, response, state_.may_pass(failed)}
                                   : take(what, base, response, so_far, sent, page);
         if (so_far.hops_on)
             co_return false;
         if (!wrong)
             co_return true;
-        if (!repeatable || !wrong->may_pass() || !may_be_repeated(so_far, sent)) {
-            give_up(what, *wrong, so_far.tries);
+        if (!repeatable || !wrong->may_pass() || !state_.may_be_repeated(so_far, sent)) {
+            state_.give_up(what, *wrong, so_far.tries);
             co_return true;
         }
         paid = permit{};
@@ -362,14 +266,14 @@ private:
             page.called_off = co_await back_off(what, so_far, wait, page);
             if (page.called_off)
                 co_return true;
-            const auto next = retry(so_far);
+            const auto next = state_.retry(so_far);
             if (next == retry_policy::verdict::try_again) {
                 ++so_far.failures;
                 co_return false;
             }
             if (next == retry_policy::verdict::wait_longer)
                 continue;
-            give_up(what, wrong->without_budget(), so_far.tries);
+            state_.give_up(what, wrong->without_budget(), so_far.tries);
             co_return true;
         }
     }
@@ -380,14 +284,15 @@ private:
     {
         auto state = co_await asio::this_coro::cancellation_state;
         for (;;) {
-            typename page_waits<task>::waiting here{waits_, wait, what, kind_of(page), state};
+            typename page_waits<task>::waiting here{state_.waits(), wait, what, kind_of(page),
+                                                    state};
             auto operation = limiter_.async_acquire_permit(
                 1, asio::bind_cancellation_slot(wait.slot(), as_tuple(asio::use_awaitable)));
             auto [failed, granted] = co_await std::move(operation);
             const wait_end how = here.end();
             if (how == wait_end::by_itself) {
                 if (failed)
-                    stop(outcome_code::cancelled, "limiter: " + failed.message());
+                    state_.stop(outcome_code::cancelled, "limiter: " + failed.message());
                 co_return std::move(granted);
             }
             granted = {};
@@ -409,8 +314,8 @@ private:
                                    const pending_page& page)
     {
         auto state = co_await asio::this_coro::cancellation_state;
-        typename page_waits<task>::waiting here{waits_, wait, what, kind_of(page), state};
-        timer pause{limiter_.get_executor(), backoff(so_far.failures)};
+        typename page_waits<task>::waiting here{state_.waits(), wait, what, kind_of(page), state};
+        timer pause{limiter_.get_executor(), state_.backoff(so_far)};
         auto operation = pause.async_wait(
             asio::bind_cancellation_slot(wait.slot(), as_tuple(asio::use_awaitable)));
         auto [failed] = co_await std::move(operation);
@@ -428,62 +333,41 @@ private:
     bool is_refused(const task& what, const http::url& asked, effort& so_far,
                     const http::response& response, time sent)
     {
-        rate_control::reaction reaction;
-        bool again = true;
-        const bool told = is_throttled(what, response);
-        {
-            std::lock_guard lock{mutex_};
-            statistics_.http_429 += response.status() == 429 ? 1 : 0;
-            reaction = control_.heard(response, told, sent, now(), statistics_.in_flight);
-            if (reaction.refused) {
-                ++statistics_.refused;
-                forgive(so_far);
-                again = control_.retries().may_repeat(so_far.refusals++);
-            }
-            if (reaction.limits)
-                limiter_.set_limits(*reaction.limits);
-        }
-        const time wait = reaction.wait.value_or(time{0});
-        if (reaction.refused) {
-            const std::string status = page_reader::name_status(response, &asked) +
-                                       (told ? ", which throttled_if takes for \"too many\"," : "");
-            using std::chrono::seconds;
-            if (wait > options_.max_wait())
-                stop(outcome_code::wait_too_long,
-                     name(what) + status + " and wants a wait of " +
-                         std::to_string(std::chrono::ceil<seconds>(wait).count()) +
-                         " s, more than the " +
-                         std::to_string(std::chrono::floor<seconds>(options_.max_wait()).count()) +
-                         " s allowed");
-            if (!again)
-                page_failed(what, status, so_far.tries);
-        }
+        const auto set_limits = [this](const std::vector<limit>& limits) {
+            limiter_.set_limits(limits);
+        };
+        const rate_control::reaction reaction =
+            state_.heard(what, asked, so_far, response, sent, now(), set_limits);
         if (reaction.wait) {
-            const auto until = clock::now() + std::chrono::ceil<typename clock::duration>(wait);
-            limiter_.pause_until(until);
-            note_wait(until);
+            const auto begin = clock::now();
+            const auto wait = std::chrono::ceil<typename clock::duration>(*reaction.wait);
+            limiter_.pause_until(begin + wait);
+            state_.note_wait(begin - started_, begin + wait - started_);
             if (stall_watch_)
-                stall_watch_->progress(until);
+                stall_watch_->progress(begin + wait);
         }
         return reaction.refused;
     }
 
-    bool is_throttled(const task& what, const http::response& response)
+    std::optional<page_failure> take(const task& what, const http::url& base,
+                                     http::response& response, effort& so_far, time sent,
+                                     pending_page& page)
     {
-        try {
-            return options_.throttled_if() && options_.throttled_if()(response);
-        } catch (const std::exception& e) {
-            page_failed(what, std::string{"throttled_if: "} + e.what(), 0);
-        }
+        auto wrong = state_.take(what, base, response, so_far, sent, page);
+        if (stall_watch_ && page.received && !wrong)
+            stall_watch_->progress(clock::now());
+        return wrong;
     }
 
-    void note_wait(typename clock::time_point until)
+    http::request make_request(const task& what, effort& so_far)
     {
-        std::lock_guard lock{mutex_};
-        const auto begin = std::max(clock::now(), waits_until_);
-        if (until > begin)
-            statistics_.waited += until - begin;
-        waits_until_ = std::max(waits_until_, until);
+        http::request result = state_.make_request(what, so_far);
+        try {
+            so_far.credentials = preparer_.prepare(result, state_.guard(what));
+        } catch (const std::exception& e) {
+            state_.page_failed(what, e.what());
+        }
+        return result;
     }
 
     asio::awaitable<void> renew_credentials(const task& what, const effort& so_far)
@@ -491,103 +375,11 @@ private:
         try {
             co_await preparer_.renew(so_far.credentials);
         } catch (const std::runtime_error& e) {
-            page_failed(what, e.what(), 0);
+            state_.page_failed(what, e.what());
         }
-    }
-
-    bool may_pass(std::error_code failed) const
-    {
-        std::lock_guard lock{mutex_};
-        return control_.retries().may_pass(failed);
-    }
-
-    bool may_be_repeated(effort& so_far, time sent)
-    {
-        std::lock_guard lock{mutex_};
-        so_far.retries.failed(sent);
-        forgive(so_far);
-        return control_.retries().has_tries(so_far.failures + so_far.refusals);
-    }
-
-    /// A page is not to blame for having been refused if others have come since.
-    void forgive(effort& so_far) const
-    {
-        const std::uint64_t pages = control_.retries().successes();
-        if (pages != so_far.pages)
-            so_far.refusals = 0;
-        so_far.pages = pages;
-    }
-
-    retry_policy::verdict retry(effort& so_far)
-    {
-        std::lock_guard lock{mutex_};
-        return control_.retries().retry(so_far.retries);
-    }
-
-    void done_with(effort& so_far)
-    {
-        std::lock_guard lock{mutex_};
-        control_.retries().done(so_far.retries);
-    }
-
-    time backoff(unsigned tries)
-    {
-        std::lock_guard lock{mutex_};
-        return control_.retries().backoff(tries);
     }
 
     time now() const { return std::chrono::floor<time>(clock::now() - started_); }
-
-    http::request make_request(const task& what, effort& so_far)
-    {
-        try {
-            std::optional<http::request> result;
-            {
-                std::lock_guard lock{mutex_};
-                result.emplace(so_far.moved ? *so_far.moved : plan_.pager().request(what.where));
-            }
-            so_far.credentials = preparer_.prepare(*result, plan_.pager().guard(what.where));
-            return std::move(*result);
-        } catch (const std::exception& e) {
-            page_failed(what, e.what(), 0);
-        }
-    }
-
-    /// Parses a page and takes its records; says why if it cannot.
-    std::optional<page_failure> take(const task& what, const http::url& base,
-                                     http::response& response, effort& so_far, time sent,
-                                     pending_page& page)
-    {
-        try {
-            if (goes_on_elsewhere(what, base, response, so_far) || is_refused_page(what, response))
-                return std::nullopt;
-            check_parts(page);
-            parsed_page parsed = reader_.read(response, &base);
-            std::lock_guard lock{mutex_};
-            const paging::kept mine = plan_.pager().received(
-                what.where, paging::page_content{base, response, parsed.document, reader_.records(),
-                                                 record_range{response.body(), parsed.records}});
-            mine.apply(parsed.records);
-            page.rest = plan_.pager().rest(what.where);
-            control_.retries().succeeded(sent);
-            if (stall_watch_)
-                stall_watch_->progress(clock::now());
-            ++statistics_.pages;
-            page.received = true;
-            page.records.append(std::move(response).body(), std::move(parsed.records));
-        } catch (const std::exception&) {
-            return page_failure{response};
-        }
-        return std::nullopt;
-    }
-
-    /// A page that comes in parts may be no larger than one that comes at once.
-    void check_parts(const pending_page& page) const
-    {
-        if (page.records.bytes() > max_page_bytes_)
-            throw bound_exceeded{"it came in parts that are larger than " +
-                                 std::to_string(max_page_bytes_) + " bytes together"};
-    }
 
     /// The largest body that the client receives; for one that does not say, what is usual.
     static std::size_t max_body_bytes(const Client& client)
@@ -598,89 +390,24 @@ private:
             return http::client_options{}.max_body_bytes();
     }
 
-    /// Whether the pager knows what a status means: that there is no such page, for example.
-    bool is_refused_page(const task& what, const http::response& response)
-    {
-        std::lock_guard lock{mutex_};
-        return plan_.pager().refused(what.where, response);
-    }
-
-    /// Whether the page is elsewhere, and to be asked for there. Each hop pays a token.
-    bool goes_on_elsewhere(const task& what, const http::url& base, const http::response& response,
-                           effort& so_far)
-    {
-        const origin_guard* guard = plan_.pager().guard(what.where);
-        const auto target = guard ? guard->redirect(base, response) : std::nullopt;
-        if (!target)
-            return false;
-        if (++so_far.redirects > most_redirects)
-            throw bound_exceeded{"more than " + std::to_string(most_redirects) + " redirects"};
-        std::lock_guard lock{mutex_};
-        so_far.moved = guard->moved(plan_.pager().request(what.where), *target);
-        return so_far.hops_on = true;
-    }
-
-    /// A page cannot be had. If the pager can do with that the run goes on, else it ends.
-    void give_up(const task& what, const page_failure& why, unsigned tries)
-    {
-        const paging::page_end end{why.code(), describe(what, why.reason(), tries)};
-        bool goes_on = false;
-        {
-            std::lock_guard lock{mutex_};
-            goes_on = plan_.pager().failed(what.where, end);
-        }
-        if (!goes_on)
-            stop(end.code(), end.reason());
-    }
-
-    [[noreturn]] void page_failed(const task& what, const std::string& reason, unsigned tries)
-    {
-        stop(outcome_code::page_failed, describe(what, reason, tries));
-    }
-
-    std::string describe(const task& what, const std::string& reason, unsigned tries) const
-    {
-        return name(what) + printable(reason) +
-               (tries > 0 ? " (after " + std::to_string(tries + 1) + " tries)" : std::string{});
-    }
-
-    std::string name_of(const task& what) const
-    {
-        std::lock_guard lock{mutex_};
-        return plan_.pager().describe(what.where);
-    }
-
-    std::string name(const task& what) const
-    {
-        std::lock_guard lock{mutex_};
-        return plan_.pager().title(what.where);
-    }
-
-    [[noreturn]] void stop(outcome_code code, std::string reason)
-    {
-        note(code, std::move(reason));
-        throw run_ended{};
-    }
-
-    void note(outcome_code code, std::string reason)
-    {
-        std::lock_guard lock{mutex_};
-        note_locked(code, std::move(reason));
-    }
-
-    /// The first that ends the run says how it went.
-    void note_locked(outcome_code code, std::string reason)
-    {
-        if (outcome_.code() == outcome_code::in_progress)
-            outcome_ = outcome{code, std::move(reason)};
-    }
-
     void stalled()
     {
         std::ostringstream seconds;
-        seconds << std::chrono::duration<double>{*options_.stall_after()}.count();
-        note(outcome_code::stalled, "no page came for " + seconds.str() + " s");
+        seconds << std::chrono::duration<double>{*state_.options().stall_after()}.count();
+        state_.note(outcome_code::stalled, "no page came for " + seconds.str() + " s");
         pool_.cancel();
+    }
+
+    /// The exception that is being handled is why the run ends, unless that was said before.
+    void note_thrown()
+    {
+        try {
+            throw;
+        } catch (const std::exception& e) {
+            state_.note(outcome_code::page_failed, printable(e.what()));
+        } catch (...) {
+            state_.note(outcome_code::page_failed, "an exception that is no std::exception");
+        }
     }
 
     void finish(const std::exception_ptr& thrown)
@@ -688,45 +415,30 @@ private:
         if (thrown) {
             try {
                 std::rethrow_exception(thrown);
-            } catch (const std::exception& e) {
-                note(outcome_code::page_failed, printable(e.what()));
             } catch (...) {
-                note(outcome_code::page_failed, "an exception that is no std::exception");
+                note_thrown();
             }
         }
-        outcome result;
         {
-            std::lock_guard lock{mutex_};
+            std::lock_guard lock{finished_mutex_};
             finished_ = clock::now();
-            result = outcome_;
-            plan_.abandon(); // the channel does not end as long as they keep their places
-            if (const auto limits = control_.last_limits())
-                limiter_.set_limits(*limits);
         }
+        outcome result =
+            state_.close([this](const std::vector<limit>& limits) { limiter_.set_limits(limits); });
         if (stall_watch_)
             stall_watch_->stop();
         pages_.close(std::move(result));
     }
 
     Client client_;
-    const std::size_t max_page_bytes_ = max_body_bytes(client_);
     Limiter limiter_;
-    mutable mutex mutex_; // recursive: a pager or hook of the caller may ask for statistics
-    plan_type plan_;
-    const page_reader reader_;
-    const extract_options options_;
-    rate_control control_;
-    request_preparer<clock, typename Limiter::executor_type> preparer_;
+    extraction_state state_;
+    request_preparer<clock, executor> preparer_;
     basic_work_queue<std::monostate, clock> ready_; // one for each task that the plan has ready
     worker_pool pool_;
     std::shared_ptr<stall_watch_type> stall_watch_;
-
-    std::optional<unique_records> unique_;
-    page_waits<task> waits_{mutex_};
-    outcome outcome_;
-    extract_statistics statistics_;
-    typename clock::time_point waits_until_ = clock::now();
     const typename clock::time_point started_ = clock::now();
+    mutable std::mutex finished_mutex_;
     std::optional<typename clock::time_point> finished_;
 };
 

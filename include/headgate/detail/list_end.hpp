@@ -280,8 +280,9 @@ private:
 
     static constexpr std::size_t most_mixed = 2 * patience;
 
-    /// With so many in flight one less costs little.
-    static constexpr std::size_t enough_to_leave_one = 10;
+    /// With so many in flight there is one to leave. Of few that is much, but the alternative is to
+    /// lose the last page to a single slip, or to ask for more behind the end than may be.
+    static constexpr std::size_t enough_to_leave_one = 3;
 
     /// After so many empty spans that were empty again the server is taken to have such.
     static constexpr std::size_t most_empty_again = 16;

@@ -40,7 +40,9 @@ public:
     /// @param in_order whether pages are delivered in order
     void may_overrun(std::size_t requests, bool in_order) noexcept
     {
-        plan_.rules().marks = std::clamp(requests, least_marks, most_marks);
+        // One is left for asking again.
+        plan_.rules().marks =
+            std::clamp(std::max<std::size_t>(requests, 1) - 1, least_marks, most_marks);
         plan_.rules().in_flight = std::max<std::size_t>(requests, 1);
         plan_.rules().most_behind = std::max(requests, least_marks + 1);
         plan_.rules().in_order = in_order;

@@ -92,8 +92,7 @@ protected:
     {
         if (repeats(where, content, mine))
             return 0;
-        const bool is_blank = content.document().is_null();
-        if (is_blank && name.empty() && !was_asked_again_)
+        if (content.document().is_null() && name.empty() && !was_asked_again_)
             return ask_again(where);
         was_asked_again_ = false;
         const std::size_t digest = content.digest();
@@ -123,6 +122,7 @@ protected:
     /// one place on each page. A first page that has nothing there may only mean that the place is
     /// the wrong one: that is the end only if nothing else on it speaks of a next page, or of more
     /// records than came. A page that says that there is more is never the last.
+    /// One without records that says nothing at all is asked for once more.
     /// @param place     such as "/next", for messages
     /// @param is_there  whether there is anything at that place, if only a null
     paging::kept go_on_from(const std::string& place, bool is_there, const position& where,
@@ -141,6 +141,8 @@ protected:
         if (told && told->more)
             return fail(where, content, why + " in the page, but " + told->place + " is true",
                         mine);
+        if (!is_there && !told && !was_asked_again_ && may_be_slip(content))
+            return ask_again(where);
         const std::string reason = why + (has_next_ ? "" : " in any page");
         paging::kept result = go_on(where, content, name, reason, mine);
         if (is_unknown && guesses_total_ && !told)
@@ -249,6 +251,16 @@ protected:
     bool guesses_more_ = true; // what tells of more is looked for by the usual names
 
 private:
+    /// Whether a page without a next one may be a slip of the server: it has no records, and does
+    /// not tell of as many as have come.
+    bool may_be_slip(const paging::page_content& content) const
+    {
+        if (content.records() > 0)
+            return false;
+        const auto told = unsigned_at(content.document(), total_pointer_);
+        return !told || *told != received_ || *told < largest_;
+    }
+
     /// Behind a restart the server may count only what is left: that says nothing new.
     void note_total(std::uint64_t told)
     {

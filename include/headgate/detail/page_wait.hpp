@@ -142,9 +142,15 @@ public:
             if (!wanted(*each->task()))
                 each->call_off(is_held_back(*each->task()));
         std::sort(held_back_.begin(), held_back_.end(), by_place);
-        for (page_wait<Task>* each : held_back_)
-            if (wanted(*each->task()) || !is_held_back(*each->task()))
-                each->call_off();
+        // One that is let go may have been what another waits for.
+        const auto lets_go = [&](page_wait<Task>* each) {
+            if (!wanted(*each->task()) && is_held_back(*each->task()))
+                return false;
+            each->call_off();
+            return true;
+        };
+        while (std::erase_if(held_back_, lets_go) > 0)
+            continue;
     }
 
 private:

@@ -101,7 +101,9 @@ public:
             return *told;
         if (const http::rate_hint hint = http::read_rate_hint(answer); hint.exhausted())
             return *hint.reset;
-        return std::min<time>(std::chrono::seconds{1} * (1U << (level_ - 1)), max_wait_);
+        // The answer to a request of before the last event may come when all is well again.
+        return std::min<time>(std::chrono::seconds{1} * (1U << (std::max(level_, 1U) - 1)),
+                              max_wait_);
     }
 
     void succeeded(time sent) noexcept

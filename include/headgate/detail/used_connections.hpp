@@ -21,6 +21,23 @@ public:
         int local_port = 0;
     };
 
+    /// Of the connection that a transfer goes over. Valid until the next is started with it.
+    static ends ends_of(CURL* transfer) noexcept
+    {
+        const auto text = [transfer](CURLINFO which) -> std::string_view {
+            const char* value = nullptr;
+            curl_easy_getinfo(transfer, which, &value);
+            return value ? value : "";
+        };
+        const auto port = [transfer](CURLINFO which) {
+            long value = 0;
+            curl_easy_getinfo(transfer, which, &value);
+            return static_cast<int>(value);
+        };
+        return {text(CURLINFO_PRIMARY_IP), text(CURLINFO_LOCAL_IP), port(CURLINFO_PRIMARY_PORT),
+                port(CURLINFO_LOCAL_PORT)};
+    }
+
     void add(curl_socket_t socket, const ends& which)
     {
         sockets_.emplace(which.local_port,

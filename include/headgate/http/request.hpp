@@ -3,6 +3,8 @@
 
 #include <headgate/http/url.hpp>
 
+#include <curl/curl.h>
+
 #include <algorithm>
 #include <chrono>
 #include <limits>
@@ -51,11 +53,15 @@ public:
 
     /// Adds a header field.
     /// @throws std::invalid_argument if the name is not a token or the value has a control
-    /// character other than a tab.
+    /// character other than a tab, and for Content-Length and Transfer-Encoding, which say how the
+    /// body is sent: a server would wait for one that does not come.
     request& header(std::string name, std::string value)
     {
         if (!is_token(name))
             throw std::invalid_argument{"HTTP header name is not a token"};
+        if (curl_strequal(name.c_str(), "Content-Length") != 0 ||
+            curl_strequal(name.c_str(), "Transfer-Encoding") != 0)
+            throw std::invalid_argument{"HTTP header " + name + " is the client's to set"};
         if (std::any_of(value.begin(), value.end(), is_control))
             throw std::invalid_argument{"HTTP header " + name +
                                         " has a control character in its value"};

@@ -114,7 +114,7 @@ public:
                                ? describe_turn(where, keys.front())
                                : describe_repetition(where));
         largest_ = std::max(largest_, list.size());
-        is_last_full_ = list.size() == largest_;
+        const bool was_last_full = std::exchange(is_last_full_, list.size() == largest_);
         const std::string name = take_keys(list.back());
         if (is_new && name != where.name()) {
             remember(list, keys);
@@ -125,8 +125,13 @@ public:
         const bool fills_pages = records_a_page() > 0 && largest_ == records_a_page();
         // One record is a whole page too, unless more were asked for.
         const bool is_full = list.size() >= largest_ && (list.size() > 1 || records_a_page() <= 1);
-        if (fills_pages ? list.size() < records_a_page() : !is_new && !is_full)
+        if (fills_pages ? list.size() < records_a_page() : !is_new && !is_full) {
+            if (!is_new && was_last_full && where.number() > 0) {
+                is_last_full_ = false;
+                return ask_again(where);
+            }
             return go_on(where, content, {}, "no records behind the last", mine);
+        }
         if (repeats(where, content, mine))
             return 0;
         if (!is_new && keys.front().name != where.name()) // does not know the parameter

@@ -50,6 +50,17 @@ public:
         return *this;
     }
 
+    /// Where in the body the total stands, as a JSON Pointer (RFC 6901); "/count" unless set. A
+    /// list that ends before it is reported as `outcome_code::count_mismatch`, and one that ends
+    /// before the largest of several, where it fell while the list was read, as
+    /// `outcome_code::list_changed`.
+    /// @throws std::invalid_argument if it is not a JSON Pointer.
+    next_request& total(const std::string& pointer)
+    {
+        look_for_total(pointer);
+        return *this;
+    }
+
     /// @{
     /// For `extract`, as the concept `pager` describes it.
     http::request request(const position&) const { return asked_ ? *asked_ : guard_.list(); }

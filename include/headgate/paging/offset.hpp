@@ -36,11 +36,12 @@ namespace headgate::paging {
 /// were asked for: a page that comes short is followed by a request for its rest.
 ///
 /// The end is an empty page, a status 404, 416 or 422, or the last or the first page once more,
-/// with nothing behind it: two more must follow that say the same (one, if no more than two
+/// with nothing behind it: two more must follow that say the same (one, if no more than three
 /// requests may be in flight), unless a total says that this is the end. The first of them is asked
-/// for twice, if that leaves no more requests behind the end than may be in flight, or three. One
-/// with records behind it is asked for once more, too; if it is still no page, an empty one is read
-/// over, and another ends the list there as `outcome_code::page_failed` or `loop`.
+/// for twice, for which one of the requests that may be in flight is kept where the end is not
+/// known: so no more go behind it than may be in flight, or three. One with records behind it is
+/// asked for once more, too; if it is still no page, an empty one is read over, and another ends the
+/// list there as `outcome_code::page_failed` or `loop`.
 ///
 /// A total plans pages; a list that ends before it is reported as `outcome_code::count_mismatch`
 /// (or `server_ceiling`, if the server refuses what lies behind, or `list_changed`, if the total

@@ -1,0 +1,426 @@
+#ifndef HEADGATE_DETAIL_EXTRACTION_STATE_HPP
+#define HEADGATE_DETAIL_EXTRACTION_STATE_HPP
+
+#include <headgate/detail/any_pager.hpp>
+#include <headgate/detail/bounds.hpp>
+#include <headgate/detail/extraction.hpp>
+#include <headgate/detail/flight.hpp>
+#include <headgate/detail/origin_guard.hpp>
+#include <headgate/detail/page_effort.hpp>
+#include <headgate/detail/page_failure.hpp>
+#include <headgate/detail/page_plan.hpp>
+#include <headgate/detail/page_reader.hpp>
+#include <headgate/detail/page_wait.hpp>
+#include <headgate/detail/printable.hpp>
+#include <headgate/detail/rate_control.hpp>
+#include <headgate/detail/record_store.hpp>
+#include <headgate/detail/retry_policy.hpp>
+#include <headgate/detail/unique_records.hpp>
+#include <headgate/extract_options.hpp>
+#include <headgate/http/request.hpp>
+#include <headgate/http/response.hpp>
+#include <headgate/http/url.hpp>
+#include <headgate/limit.hpp>
+#include <headgate/outcome.hpp>
+#include <headgate/page.hpp>
+#include <headgate/paging/pager.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+namespace headgate::detail {
+
+/// What an extraction has planned, received, counted and found: all of it but the waiting and the
+/// sending. Times count from its start. Safe to share between threads.
+class extraction_state {
+public:
+    using time = std::chrono::nanoseconds;
+
+    /// A page that is being fetched, or waits for those before it.
+    struct pending_page {
+        explicit pending_page(std::string name) : where{std::move(name)} {}
+
+        std::string where;
+        record_store records;
+        bool received = false;    ///< an answer was taken in for it
+        bool is_in_parts = false; ///< the rest of what came is being asked for
+        bool called_off = false;  ///< it has turned out to be of no use
+        any_pager::position rest; ///< what that answer left out
+        extraction::channel::place place;
+    };
+
+    using plan_type = page_plan<pending_page>;
+    using task = plan_type::task;
+
+    /// Of what use a page is, as far as the list is known by now.
+    enum class use { none, held_back, wanted };
+
+    /// @param limits          that the limiter has
+    /// @param max_page_bytes  the largest page, all its parts together
+    extraction_state(std::unique_ptr<any_pager> pager, const extract_options& options,
+                     const std::vector<limit>& limits, std::size_t max_page_bytes)
+        : plan_{std::move(pager), options.max_pages(), options.ordered(), options.max_in_flight()},
+          reader_{options.records(), options.parse()},
+          options_{options},
+          max_page_bytes_{max_page_bytes},
+          control_{options, limits}
+    {
+        if (options.unique())
+            unique_.emplace(*options.unique(), options.unique_bytes());
+    }
+
+    const extract_options& options() const noexcept { return options_; }
+
+    page_waits<task>& waits() noexcept { return waits_; }
+
+    /// The limits to start with, if they are not the limiter's own.
+    std::optional<std::vector<limit>> first_limits() const { return control_.first_limits(); }
+
+    extract_statistics statistics() const
+    {
+        std::lock_guard lock{mutex_};
+        extract_statistics result = statistics_;
+        result.pauses = control_.retries().events();
+        result.server = control_.report();
+        result.rate_share = control_.rate_share();
+        result.in_flight_allowed = control_.in_flight();
+        result.total = plan_.pager().expected();
+        result.rewinds = plan_.pager().rewinds();
+        return result;
+    }
+
+    // The plan.
+
+    /// Makes ready what the pager knows to ask for; see `page_plan`. True if there is nothing more.
+    template <class Announce>
+    bool plan(Announce announce)
+    {
+        std::lock_guard lock{mutex_};
+        waits_.review([this](const task& what) { return plan_.pager().wanted(what.where); },
+                      [this](const task& what) { return plan_.pager().is_held_back(what.where); });
+        const std::optional<paging::page_end> end = plan_.advance(announce);
+        if (end)
+            note(end->code(), printable(end->reason()));
+        return end.has_value();
+    }
+
+    task take_task()
+    {
+        std::lock_guard lock{mutex_};
+        return plan_.take();
+    }
+
+    use use_of(const task& what)
+    {
+        std::lock_guard lock{mutex_};
+        if (plan_.pager().wanted(what.where))
+            return use::wanted;
+        return plan_.pager().is_held_back(what.where) ? use::held_back : use::none;
+    }
+
+    bool may_come_again(const task& what) const
+    {
+        std::lock_guard lock{mutex_};
+        return plan_.pager().may_come_again(what.where);
+    }
+
+    /// Delivers a page, or in ordered delivery all whose turn it is; or gives it back.
+    /// @throws run_ended
+    void finish(task&& what, pending_page&& page)
+    {
+        if (page.records.empty())
+            page.place = {}; // what waits for its turn with nothing in it needs none
+        std::string wrong;
+        {
+            std::lock_guard lock{mutex_};
+            const auto deliver = [this](const task& each, pending_page&& its) {
+                send(each, std::move(its));
+            };
+            try {
+                if (page.called_off && !page.received)
+                    plan_.give_back(std::move(what), std::move(page), deliver);
+                else
+                    plan_.finish(std::move(what), std::move(page), deliver);
+                return;
+            } catch (const std::exception& e) {
+                wrong = e.what();
+            }
+        }
+        stop(outcome_code::page_failed, printable(wrong));
+    }
+
+    // A request and its answer.
+
+    /// The request of a page and the origin that it belongs to.
+    /// @throws run_ended
+    http::request make_request(const task& what, const page_effort& so_far) const
+    {
+        try {
+            std::lock_guard lock{mutex_};
+            return so_far.moved ? *so_far.moved : plan_.pager().request(what.where);
+        } catch (const std::exception& e) {
+            page_failed(what, e.what());
+        }
+    }
+
+    const origin_guard* guard(const task& what) const { return plan_.pager().guard(what.where); }
+
+    /// Counts a request as in flight as long as the result lives.
+    flight in_flight(bool again) { return {mutex_, statistics_, again}; }
+
+    /// Takes in what an answer says of the limit, and hands limits that are to be others from now
+    /// on to `set_limits`, one after the other.
+    /// @throws run_ended  if it wants a longer wait than is allowed, or has said "too many" too
+    /// often
+    template <class SetLimits>
+    rate_control::reaction heard(const task& what, const http::url& asked, page_effort& so_far,
+                                 const http::response& response, time sent, time now,
+                                 SetLimits set_limits)
+    {
+        rate_control::reaction reaction;
+        bool again = true;
+        const bool told = is_throttled(what, response);
+        {
+            std::lock_guard lock{mutex_};
+            statistics_.http_429 += response.status() == 429 ? 1 : 0;
+            reaction = control_.heard(response, told, sent, now, statistics_.in_flight);
+            if (reaction.refused) {
+                ++statistics_.refused;
+                so_far.forgive(control_.retries().successes());
+                again = control_.retries().may_repeat(so_far.refusals++);
+            }
+            if (reaction.limits)
+                set_limits(*reaction.limits);
+        }
+        if (!reaction.refused)
+            return reaction;
+        const std::string status = page_reader::name_status(response, &asked) +
+                                   (told ? ", which throttled_if takes for \"too many\"," : "");
+        using std::chrono::seconds;
+        if (const time wait = reaction.wait.value_or(time{0}); wait > options_.max_wait())
+            stop(outcome_code::wait_too_long,
+                 name(what) + status + " and wants a wait of " +
+                     std::to_string(std::chrono::ceil<seconds>(wait).count()) +
+                     " s, more than the " +
+                     std::to_string(std::chrono::floor<seconds>(options_.max_wait()).count()) +
+                     " s allowed");
+        if (!again)
+            page_failed(what, status, so_far.tries);
+        return reaction;
+    }
+
+    void note_wait(time now, time until)
+    {
+        std::lock_guard lock{mutex_};
+        const time begin = std::max(now, waits_until_);
+        if (until > begin)
+            statistics_.waited += until - begin;
+        waits_until_ = std::max(waits_until_, until);
+    }
+
+    /// Parses a page and takes its records; says why if it cannot.
+    std::optional<page_failure> take(const task& what, const http::url& base,
+                                     http::response& response, page_effort& so_far, time sent,
+                                     pending_page& page)
+    {
+        try {
+            if (goes_on_elsewhere(what, base, response, so_far) || is_refused_page(what, response))
+                return std::nullopt;
+            check_parts(page);
+            parsed_page parsed = reader_.read(response, &base);
+            std::lock_guard lock{mutex_};
+            const paging::kept mine = plan_.pager().received(
+                what.where, paging::page_content{base, response, parsed.document, reader_.records(),
+                                                 record_range{response.body(), parsed.records}});
+            mine.apply(parsed.records);
+            page.rest = plan_.pager().rest(what.where);
+            control_.retries().succeeded(sent);
+            ++statistics_.pages;
+            page.received = true;
+            page.records.append(std::move(response).body(), std::move(parsed.records));
+        } catch (const std::exception&) {
+            return page_failure{response};
+        }
+        return std::nullopt;
+    }
+
+    // The tries for a page.
+
+    bool may_pass(std::error_code failed) const
+    {
+        std::lock_guard lock{mutex_};
+        return control_.retries().may_pass(failed);
+    }
+
+    bool may_be_repeated(page_effort& so_far, time sent)
+    {
+        std::lock_guard lock{mutex_};
+        so_far.retries.failed(sent);
+        so_far.forgive(control_.retries().successes());
+        return control_.retries().has_tries(so_far.failures + so_far.refusals);
+    }
+
+    retry_policy::verdict retry(page_effort& so_far)
+    {
+        std::lock_guard lock{mutex_};
+        return control_.retries().retry(so_far.retries);
+    }
+
+    void done_with(page_effort& so_far)
+    {
+        std::lock_guard lock{mutex_};
+        control_.retries().done(so_far.retries);
+    }
+
+    time backoff(const page_effort& so_far)
+    {
+        std::lock_guard lock{mutex_};
+        return control_.retries().backoff(so_far.failures);
+    }
+
+    /// A page cannot be had. If the pager can do with that the run goes on, else it ends.
+    /// @throws run_ended
+    void give_up(const task& what, const page_failure& why, unsigned tries)
+    {
+        const paging::page_end end{why.code(), describe(what, why.reason(), tries)};
+        bool goes_on = false;
+        {
+            std::lock_guard lock{mutex_};
+            goes_on = plan_.pager().failed(what.where, end);
+        }
+        if (!goes_on)
+            stop(end.code(), end.reason());
+    }
+
+    // How it went.
+
+    /// The first that ends the run says how it went.
+    void note(outcome_code code, std::string reason) const
+    {
+        std::lock_guard lock{mutex_};
+        if (outcome_.code() == outcome_code::in_progress)
+            outcome_ = outcome{code, std::move(reason)};
+    }
+
+    [[noreturn]] void stop(outcome_code code, std::string reason) const
+    {
+        note(code, std::move(reason));
+        throw run_ended{};
+    }
+
+    [[noreturn]] void page_failed(const task& what, const std::string& reason,
+                                  unsigned tries = 0) const
+    {
+        stop(outcome_code::page_failed, describe(what, reason, tries));
+    }
+
+    /// The name of a page as it is delivered.
+    std::string name_of(const task& what) const
+    {
+        std::lock_guard lock{mutex_};
+        return plan_.pager().describe(what.where);
+    }
+
+    /// What it came to, once no worker is left. Pages that wait for others keep their places in the
+    /// channel no longer: it would not end. Limits to leave the limiter with go to `set_limits`.
+    template <class SetLimits>
+    outcome close(SetLimits set_limits)
+    {
+        std::lock_guard lock{mutex_};
+        plan_.abandon();
+        if (const auto limits = control_.last_limits())
+            set_limits(*limits);
+        return outcome_;
+    }
+
+private:
+    void send(const task& what, pending_page&& pending)
+    {
+        if (unique_) {
+            statistics_.duplicates += unique_->filter(pending.records);
+            statistics_.forgot_keys = unique_->has_forgotten();
+        }
+        if (pending.records.empty())
+            return;
+        statistics_.records += pending.records.size();
+        page result{what.index, std::move(pending.where), std::move(pending.records),
+                    plan_.pager().list(what.where)};
+        pending.place.send(std::move(result));
+    }
+
+    bool is_throttled(const task& what, const http::response& response) const
+    {
+        try {
+            return options_.throttled_if() && options_.throttled_if()(response);
+        } catch (const std::exception& e) {
+            page_failed(what, std::string{"throttled_if: "} + e.what());
+        }
+    }
+
+    /// A page that comes in parts may be no larger than one that comes at once.
+    void check_parts(const pending_page& page) const
+    {
+        if (page.records.bytes() > max_page_bytes_)
+            throw bound_exceeded{"it came in parts that are larger than " +
+                                 std::to_string(max_page_bytes_) + " bytes together"};
+    }
+
+    /// Whether the pager knows what a status means: that there is no such page, for example.
+    bool is_refused_page(const task& what, const http::response& response)
+    {
+        std::lock_guard lock{mutex_};
+        return plan_.pager().refused(what.where, response);
+    }
+
+    /// Whether the page is elsewhere, and to be asked for there. Each hop pays a token.
+    bool goes_on_elsewhere(const task& what, const http::url& base, const http::response& response,
+                           page_effort& so_far)
+    {
+        const origin_guard* guard = plan_.pager().guard(what.where);
+        const auto target = guard ? guard->redirect(base, response) : std::nullopt;
+        if (!target)
+            return false;
+        if (++so_far.redirects > most_redirects)
+            throw bound_exceeded{"more than " + std::to_string(most_redirects) + " redirects"};
+        std::lock_guard lock{mutex_};
+        so_far.moved = guard->moved(plan_.pager().request(what.where), *target);
+        return so_far.hops_on = true;
+    }
+
+    std::string describe(const task& what, const std::string& reason, unsigned tries) const
+    {
+        return name(what) + printable(reason) +
+               (tries > 0 ? " (after " + std::to_string(tries + 1) + " tries)" : std::string{});
+    }
+
+    std::string name(const task& what) const
+    {
+        std::lock_guard lock{mutex_};
+        return plan_.pager().title(what.where);
+    }
+
+    mutable std::recursive_mutex mutex_; // a pager or hook of the caller may ask for statistics
+    plan_type plan_;
+    const page_reader reader_;
+    const extract_options options_;
+    const std::size_t max_page_bytes_;
+    rate_control control_;
+    std::optional<unique_records> unique_;
+    page_waits<task> waits_{mutex_};
+    mutable outcome outcome_;
+    extract_statistics statistics_;
+    time waits_until_{0};
+};
+
+} // namespace headgate::detail
+
+#endif

@@ -55,6 +55,7 @@ class BadUsage(Case):
             ([url, *FAST, "--stats", ""], "--stats"),
             ([url, *FAST, "--stats", "-"], "both standard output"),
             ([url, *FAST, "--stats", "f", "--output", "f"], "both f"),
+            ([url, *FAST, "--stats", "f", "--output", "./f"], "both ./f"),
         ]:
             with self.subTest(arguments=arguments):
                 self.assert_refused(arguments, part)

@@ -8,6 +8,7 @@
 #include <headgate/detail/clock_timer.hpp>
 #include <headgate/detail/extraction.hpp>
 #include <headgate/detail/flight.hpp>
+#include <headgate/detail/observation.hpp>
 #include <headgate/detail/origin_guard.hpp>
 #include <headgate/detail/page_failure.hpp>
 #include <headgate/detail/page_plan.hpp>
@@ -26,6 +27,7 @@
 #include <headgate/http/request.hpp>
 #include <headgate/http/response.hpp>
 #include <headgate/http/url.hpp>
+#include <headgate/observer.hpp>
 #include <headgate/outcome.hpp>
 #include <headgate/page.hpp>
 #include <headgate/paging/pager.hpp>
@@ -112,6 +114,9 @@ public:
 
     void start()
     {
+        observed_.tell([this](observer& to) {
+            to.on_limits(now(), control_.first_limits().value_or(limiter_.limits()));
+        });
         plan();
         if (const auto limits = control_.first_limits())
             limiter_.set_limits(*limits);
@@ -145,6 +150,7 @@ public:
         result.elapsed = (finished_ ? *finished_ : clock::now()) - started_;
         result.total = plan_.pager().expected();
         result.rewinds = plan_.pager().rewinds();
+        result.observer_failed = observed_.failed();
         return result;
     }
 
@@ -173,6 +179,7 @@ private:
         unsigned redirects = 0;   ///< that were followed
         bool hops_on = false;     ///< the last answer was one
         std::optional<http::request> moved;
+        observed_answer last; ///< only where somebody observes
         retry_policy::page retries;
         std::optional<typename stall_watch_type::attempt> watched;
     };
@@ -202,7 +209,10 @@ private:
                     const bool done = co_await fetch(next, so_far, me, *wait, page);
                     if (done)
                         break;
-                    so_far.tries += std::exchange(so_far.hops_on, false) ? 0 : 1;
+                    if (std::exchange(so_far.hops_on, false))
+                        continue;
+                    ++so_far.tries;
+                    observed_.tell([&](observer& to) { to.on_retry(now(), so_far.last); });
                 }
                 done_with(so_far);
                 page.is_in_parts = goes_on(next, page);
@@ -304,6 +314,7 @@ private:
         statistics_.records += pending.records.size();
         page result{what.index, std::move(pending.where), std::move(pending.records),
                     plan_.pager().list(what.where)};
+        observed_.tell([&](observer& to) { to.on_page(now(), result); });
         pending.place.send(std::move(result));
     }
 
@@ -328,12 +339,15 @@ private:
         http::response response;
         {
             const flight counted{mutex_, statistics_, so_far.tries > 0};
+            observed_.sent(so_far.last, what.index, page.where, so_far.tries, sent);
             paid.commit();
             auto answer =
                 co_await client_.async_send(std::move(request), as_tuple(asio::use_awaitable));
             failed = std::get<0>(answer);
             response = std::move(std::get<1>(answer));
         }
+        if (observed_)
+            observed_.answered(so_far.last, failed, response, now());
         if (failed == asio::error::operation_aborted)
             stop(outcome_code::cancelled, printable(response.error_text()));
         if (failed == http::error::connect_failed || failed == http::error::resolve_failed)
@@ -440,8 +454,10 @@ private:
                 forgive(so_far);
                 again = control_.retries().may_repeat(so_far.refusals++);
             }
-            if (reaction.limits)
+            if (reaction.limits) {
                 limiter_.set_limits(*reaction.limits);
+                observed_.tell([&](observer& to) { to.on_limits(now(), *reaction.limits); });
+            }
         }
         const time wait = reaction.wait.value_or(time{0});
         if (reaction.refused) {
@@ -481,8 +497,10 @@ private:
     {
         std::lock_guard lock{mutex_};
         const auto begin = std::max(clock::now(), waits_until_);
-        if (until > begin)
+        if (until > begin) {
             statistics_.waited += until - begin;
+            observed_.tell([&](observer& to) { to.on_pause(since(begin), since(until)); });
+        }
         waits_until_ = std::max(waits_until_, until);
     }
 
@@ -536,7 +554,12 @@ private:
         return control_.retries().backoff(tries);
     }
 
-    time now() const { return std::chrono::floor<time>(clock::now() - started_); }
+    time now() const { return since(clock::now()); }
+
+    time since(typename clock::time_point when) const
+    {
+        return std::chrono::floor<time>(when - started_);
+    }
 
     http::request make_request(const task& what, effort& so_far)
     {
@@ -702,6 +725,7 @@ private:
             plan_.abandon(); // the channel does not end as long as they keep their places
             if (const auto limits = control_.last_limits())
                 limiter_.set_limits(*limits);
+            observed_.tell([&](observer& to) { to.on_end(now(), outcome_, statistics()); });
         }
         if (stall_watch_)
             stall_watch_->stop();
@@ -723,6 +747,7 @@ private:
 
     std::optional<unique_records> unique_;
     page_waits<task> waits_{mutex_};
+    observation observed_{mutex_, options_.observe()};
     outcome outcome_;
     extract_statistics statistics_;
     typename clock::time_point waits_until_ = clock::now();

@@ -214,7 +214,8 @@ int run(const arguments& args)
         the->stream.cancel();
         the->signals.clear(); // another one ends the program as it would end any
     });
-    progress_line progress{context, the->stream, args.rate_text, args.no_progress};
+    progress_line progress{context, the->stream, args.rate_text, args.no_progress,
+                           args.output == "-"};
     asio::co_spawn(context, write_pages(*the),
                    [&progress](std::exception_ptr) { progress.stop(); });
     context.run();

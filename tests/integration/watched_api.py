@@ -1,7 +1,7 @@
 """An API for runs that are looked at.
 
     /list   by offset, with delays, a few 503, and one burst of 429 that asks for a second
-    /slow   the same, without failures and with delays of a second
+    /slow   the same, without failures and with delays of half a second
     /evil   by next URL, which is HTML
 """
 import argparse
@@ -45,7 +45,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         refusal = self.refusal() if url.path == "/list" else None
         if refusal:
             return self.send(refusal[0], {}, **refusal[1])
-        time.sleep(1 if url.path == "/slow" else random.choice([0.03, 0.06, 0.1, 0.15, 0.4]))
+        time.sleep(0.5 if url.path == "/slow" else random.choice([0.03, 0.06, 0.1, 0.15, 0.4]))
         begin = int(query.get("offset", "0"))
         rows = [{"id": i, "text": "x" * 200} for i in range(begin, min(begin + 2, RECORDS))]
         self.send(200, {"count": RECORDS, "results": rows})

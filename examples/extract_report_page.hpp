@@ -75,11 +75,14 @@ private:
     {
         const auto& all = facts_.statistics;
         const auto& latencies = report_.latencies();
-        std::string result = "<header><h1><span class=\"outcome " +
-                             std::string{facts_.complete ? "good" : "bad"} + "\">" +
-                             html(facts_.outcome) + "</span> " + html(facts_.reason) +
-                             "</h1>\n<p class=\"url\">" + html(facts_.url) + "</p><p>" +
-                             html(started()) + "</p></header>\n<dl>";
+        std::string result =
+            "<header><h1><span class=\"outcome " + std::string{facts_.complete ? "good" : "bad"} +
+            "\">" + html(facts_.outcome) + "</span> " + html(facts_.reason) +
+            "</h1>\n<p class=\"url\">" + html(facts_.url) + "</p><p>" + html(started()) + "</p>" +
+            (all.observer_failed
+                 ? "<p>Memory ran out: from some time on the charts show nothing.</p>"
+                 : "") +
+            "</header>\n<dl>";
         result += tile("Records written", grouped(facts_.written),
                        all.total ? "of " + grouped(*all.total) : "");
         result += tile("Pages", grouped(all.pages));

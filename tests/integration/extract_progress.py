@@ -169,8 +169,13 @@ class Progress(Case):
             self.assertEqual(terminal.text.count('{"id"'), 20)
 
     def test_a_short_run_shows_none(self):
-        terminal = self.run_on(80, path="evil").read()
-        self.assertNotIn("\x1b", terminal.text)
+        for _ in range(20):
+            begin = time.monotonic()
+            terminal = self.run_on(80, "--max-pages", "1", path="evil").read()
+            if time.monotonic() - begin < 0.25:  # before the first is due
+                self.assertNotIn("\x1b", terminal.text)
+                return
+        self.skipTest("no run was short on this machine")
 
     def test_an_interrupt_leaves_only_what_is_said(self):
         terminal = self.run_on(80)

@@ -6,6 +6,9 @@
 #include "extract_output.hpp"
 #include "extract_paging.hpp"
 #include "extract_progress.hpp"
+#include "extract_replaced_file.hpp"
+#include "extract_report.hpp"
+#include "extract_report_page.hpp"
 
 #include <headgate/headgate.hpp>
 #ifdef EXTRACT_WITH_SIMDJSON
@@ -23,8 +26,10 @@
 #include <csignal>
 #include <exception>
 #include <iostream>
+#include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 namespace {
 
@@ -35,9 +40,11 @@ headgate::http::client_options make_client_options(const arguments& args)
     return options;
 }
 
-headgate::extract_options make_options(const arguments& args)
+headgate::extract_options make_options(const arguments& args,
+                                       std::shared_ptr<headgate::observer> observer)
 {
     headgate::extract_options options;
+    options.observe(std::move(observer));
     options.records(args.records)
         .max_in_flight(args.max_in_flight)
         .retries(args.retries)
@@ -59,13 +66,22 @@ headgate::extract_options make_options(const arguments& args)
     return options;
 }
 
+std::optional<replaced_file> make_report_file(const arguments& args)
+{
+    if (args.report.empty())
+        return std::nullopt;
+    return replaced_file{args.report};
+}
+
 /// What the coroutine below and the program's end share.
 struct job {
     explicit job(asio::io_context& context, const arguments& args)
         : client{context, make_client_options(args)},
           limiter{context, args.limits, args.credit},
-          stream{start(client, limiter, args, make_options(args))},
+          report{args.report.empty() ? nullptr : std::make_shared<run_report>()},
+          stream{start(client, limiter, args, make_options(args, report))},
           signals{context, SIGINT, SIGTERM},
+          report_file{make_report_file(args)},
           output{args.output}
     {
         if (!args.stats.empty())
@@ -74,8 +90,10 @@ struct job {
 
     headgate::http::client client;
     headgate::async_limiter limiter;
+    std::shared_ptr<run_report> report; // null unless one is wanted
     headgate::page_stream stream;
     asio::signal_set signals;
+    std::optional<replaced_file> report_file;
     ndjson_output output;
     std::optional<output_file> stats;
     bool interrupted = false;
@@ -154,6 +172,31 @@ void write_stats(job& the, const ending& end)
     the.stats->write(stats.dump(2, ' ', false, on_bad_text::replace) + '\n');
 }
 
+void write_report(const job& the, const ending& end, const arguments& args)
+{
+    report_facts facts;
+    facts.url = headgate::http::url{args.url}.without_credentials();
+    facts.outcome = end.outcome;
+    facts.reason = end.reason;
+    facts.complete = end.status == 0;
+    facts.written = the.output.records();
+    facts.statistics = the.stream.statistics();
+    the.report_file->write(report_page{*the.report, facts}.str());
+}
+
+/// Does what is left to do when a run has ended; false if it cannot be done.
+template <class Function>
+bool done(Function function)
+{
+    try {
+        function();
+        return true;
+    } catch (const std::exception& e) {
+        std::cerr << "extract: " << e.what() << '\n';
+        return false;
+    }
+}
+
 int run(const arguments& args)
 {
     asio::io_context context{1};
@@ -171,7 +214,8 @@ int run(const arguments& args)
         the->stream.cancel();
         the->signals.clear(); // another one ends the program as it would end any
     });
-    progress_line progress{context, the->stream, args.rate_text, args.no_progress};
+    progress_line progress{context, the->stream, args.rate_text, args.no_progress,
+                           args.output == "-"};
     asio::co_spawn(context, write_pages(*the),
                    [&progress](std::exception_ptr) { progress.stop(); });
     context.run();
@@ -179,15 +223,12 @@ int run(const arguments& args)
     const ending end = end_of(*the);
     if (end.status != 0)
         std::cerr << "extract: " << end.reason << '\n';
-    if (!the->stats)
-        return end.status;
-    try {
-        write_stats(*the, end);
-    } catch (const std::exception& e) {
-        std::cerr << "extract: " << e.what() << '\n';
-        return end.status != 0 ? end.status : 1;
-    }
-    return end.status;
+    bool told = true;
+    if (the->stats)
+        told = done([&] { write_stats(*the, end); });
+    if (the->report_file)
+        told = done([&] { write_report(*the, end, args); }) && told;
+    return end.status != 0 || told ? end.status : 1;
 }
 
 /// A standard stream that was closed must not be taken by the next socket: what is written to it

@@ -75,6 +75,7 @@ struct arguments {
     std::vector<std::pair<std::string, std::string>> headers;
     std::string output = "-";
     std::string stats;
+    std::string report;
     bool no_progress = false;
 };
 
@@ -348,6 +349,10 @@ inline void check_fit(const CLI::App& app, const arguments& args)
     if (!args.stats.empty() && is_same_file(args.stats, args.output))
         throw bad_usage{"--stats and --output are both " +
                         (args.output == "-" ? "standard output" : args.output)};
+    for (const auto& [option, file] :
+         {std::pair{"--output", &args.output}, std::pair{"--stats", &args.stats}})
+        if (!args.report.empty() && args.report == *file)
+            throw bad_usage{std::string{"--report and "} + option + " are both " + *file};
 }
 
 /// The command line, or nothing if it asked for help, which was given.
@@ -424,6 +429,12 @@ inline std::optional<arguments> parse_arguments(int argc, char* argv[])
                    "output, where --output is a file")
         ->check(CLI::Validator{
             [](const std::string& file) { return file.empty() ? "must be a file or -" : ""; }, ""});
+    app.add_option("--report", result.report,
+                   "File for a page of HTML that shows how the run went, replaced at the end")
+        ->check(CLI::Validator{[](const std::string& file) {
+                                   return file.empty() || file == "-" ? "must be a file" : "";
+                               },
+                               ""});
     app.add_flag("--no-progress", result.no_progress, "No progress line on a terminal");
 #ifdef EXTRACT_VERSION
     app.set_version_flag("--version", "extract " EXTRACT_VERSION);

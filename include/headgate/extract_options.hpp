@@ -3,6 +3,7 @@
 
 #include <headgate/detail/json_pointer.hpp>
 #include <headgate/detail/page_reader.hpp>
+#include <headgate/fwd.hpp>
 #include <headgate/http/request.hpp>
 #include <headgate/http/response.hpp>
 #include <headgate/json_parser.hpp>
@@ -17,6 +18,7 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -229,6 +231,16 @@ public:
     /// Empty unless set.
     const std::function<asio::awaitable<void>()>& refresh() const noexcept { return refresh_; }
 
+    /// Is told what the run does; see `observer`, which has its rules. Where none is set it costs
+    /// one check for each event.
+    extract_options& observe(std::shared_ptr<observer> sees)
+    {
+        observer_ = std::move(sees);
+        return *this;
+    }
+    /// Null unless set.
+    const std::shared_ptr<observer>& observe() const noexcept { return observer_; }
+
 private:
     nlohmann::json::json_pointer records_{"/results"};
     detail::page_reader::parser parse_ =
@@ -247,6 +259,7 @@ private:
     std::function<bool(const http::response&)> throttled_if_;
     std::function<void(http::request&)> prepare_;
     std::function<asio::awaitable<void>()> refresh_;
+    std::shared_ptr<observer> observer_;
     std::chrono::nanoseconds max_wait_ = std::chrono::seconds{300};
     std::size_t max_in_flight_ = 64;
     std::uint64_t max_pages_ = std::numeric_limits<std::uint64_t>::max();

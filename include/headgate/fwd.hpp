@@ -71,7 +71,11 @@ class url;
 // headgate::extract
 
 class extract_options;
+struct extract_statistics;
 class json_parser;
+struct observed_answer;
+struct observed_request;
+class observer;
 class outcome;
 enum class outcome_code;
 class page;

@@ -20,6 +20,7 @@
 #include <headgate/json_parser.hpp>
 #include <headgate/keyed_limiter.hpp>
 #include <headgate/limit.hpp>
+#include <headgate/observer.hpp>
 #include <headgate/outcome.hpp>
 #include <headgate/page.hpp>
 #include <headgate/page_parser.hpp>

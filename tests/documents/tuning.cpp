@@ -13,6 +13,7 @@
 #include <fstream>
 #include <iostream>
 #include <iterator>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -32,6 +33,8 @@ void store(const headgate::page& page)
 // snippet: outcome
 
 // snippet: statistics
+
+// snippet: observer
 
 int run(asio::io_context& context, headgate::page_stream& stream)
 {
@@ -60,6 +63,21 @@ TEST_CASE("a list is read, and the outcome and the statistics say how that went"
     auto slower = headgate::extract(client, limiter, list, narrow);
     CHECK(run(context, slower) == 0);
     CHECK(advice(slower, narrow) == "raise max_in_flight");
+}
+
+TEST_CASE("an observer sees a run")
+{
+    const documents::api api;
+    asio::io_context context;
+    headgate::http::client client{context};
+    headgate::async_limiter limiter{context, 100, 1s};
+    // snippet: observe
+    const headgate::paging::offset list{headgate::http::request{api.url()}};
+    auto stream = headgate::extract(client, limiter, list, options);
+    CHECK(watched->summary().empty());
+    CHECK(run(context, stream) == 0);
+    CHECK(watched->summary().find("complete: longest offset ") == 0);
+    CHECK(watched->summary().find(" s, 0 repeated") != std::string::npos);
 }
 
 TEST_CASE("a wait that is too long, and a page that cannot be had")

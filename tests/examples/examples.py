@@ -10,11 +10,13 @@ import os
 from pathlib import Path
 import shlex
 import shutil
+import socket
 import sqlite3
 import subprocess
 import threading
 import time
 import urllib.parse
+import urllib.request
 
 EXAMPLES = Path(__file__).resolve().parent.parent.parent / "examples"
 # What projects like to turn on, and what shows that the compiler got the coroutines right.
@@ -396,6 +398,50 @@ class Examples:
                    says="SQLite: unable to open database file")
         self.bad_usage(api.url)
         self.bad_usage("ftp://127.0.0.1/", file, says="sqlite_sink: ")
+
+    def prometheus_metrics(self):
+        def values(lines):
+            return dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            address = f"127.0.0.1:{free.getsockname()[1]}"
+        scraped = []
+
+        def answer(request):
+            begin = int(request.query["offset"])
+            if request.path == "/refused":
+                return 403, {"detail": "no"}, {}
+            if begin == 100 and request.path == "/items" and api.queries("offset").count("100") == 1:
+                return 429, {"detail": "slow down"}, {"Retry-After": "1"}
+            if begin == 300 and not scraped:
+                with urllib.request.urlopen(f"http://{address}/metrics", timeout=10) as page:
+                    assert page.headers["Content-Type"].startswith("text/plain"), page.headers
+                    scraped.append(page.read().decode().splitlines())
+            rows = [{"id": i} for i in range(begin, min(begin + 100, 350))]
+            return 200, {"results": rows, "count": 350}, {}
+
+        api = Api(answer)
+        lines = self.start(f"{api.url}/items", address, says="complete: ")
+        while_it_ran, at_the_end = values(scraped[0]), values(lines)
+        assert float(while_it_ran["extract_in_flight"]) >= 1, while_it_ran
+        assert float(while_it_ran["extract_records_total"]) >= 100, while_it_ran
+        requests = len(api.seen)
+        for name, value in [("requests_total", requests), ("retries_total", 1), ("pages_total", 4),
+                            ("records_total", 350), ("in_flight", 0), ("complete", 1),
+                            ("answers_total{status=\"200\"}", requests - 1),
+                            ("answers_total{status=\"429\"}", 1),
+                            ("latency_seconds_count", requests)]:
+            assert at_the_end[f"extract_{name}"] == str(value), (name, at_the_end)
+        assert 0.9 < float(at_the_end["extract_paused_seconds_total"]) <= 1, at_the_end
+        assert 1.6 < float(at_the_end["extract_limit_per_second"]) < 1.7, at_the_end
+        assert float(at_the_end["extract_body_bytes_total"]) > 3000, at_the_end
+        assert "# TYPE extract_latency_seconds histogram" in lines
+
+        lines = self.start(f"{api.url}/refused", address, status=1, says="page_failed: ")
+        assert values(lines)["extract_complete"] == "0", lines
+        self.start(f"{api.url}/items", "127.0.0.1:nonsense", status=1, says="prometheus_metrics: ")
+        self.bad_usage(api.url)
+        self.bad_usage("ftp://127.0.0.1/", address, says="prometheus_metrics: ")
 
     def callbacks_and_futures(self):
         def answer(request):

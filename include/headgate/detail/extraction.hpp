@@ -35,6 +35,7 @@ struct extract_statistics {
     std::size_t peak_in_flight = 0;               ///< the most of them there ever were
     std::chrono::nanoseconds elapsed{0};          ///< since the start, until the end
     std::optional<std::uint64_t> total; ///< how many records there are, if the pager was told
+    bool observer_failed = false; ///< the observer threw, and was not called any more
 };
 
 namespace detail {

@@ -22,6 +22,7 @@
 #include <headgate/http/response.hpp>
 #include <headgate/http/url.hpp>
 #include <headgate/limit.hpp>
+#include <headgate/observer.hpp>
 #include <headgate/outcome.hpp>
 #include <headgate/permit.hpp>
 #include <headgate/work_queue.hpp>
@@ -77,7 +78,8 @@ public:
         : extraction{limiter.get_executor(), options.max_in_flight()},
           client_{std::move(client)},
           limiter_{std::move(limiter)},
-          state_{std::move(pager), options, limiter_.limits(), max_body_bytes(client_)},
+          state_{std::move(pager), options, limiter_.limits(), max_body_bytes(client_),
+                 [this] { return now(); }},
           preparer_{limiter_.get_executor(), state_.options()},
           ready_{limiter_.get_executor(), options.max_in_flight()},
           pool_{limiter_.get_executor(), options.max_in_flight()}
@@ -86,6 +88,9 @@ public:
 
     void start()
     {
+        state_.observed().tell([this](observer& to, time at) {
+            to.on_limits(at, state_.first_limits().value_or(limiter_.limits()));
+        });
         plan();
         if (const auto limits = state_.first_limits())
             limiter_.set_limits(*limits);
@@ -167,7 +172,11 @@ private:
                     const bool done = co_await fetch(next, so_far, me, *wait, page);
                     if (done)
                         break;
-                    so_far.tries += std::exchange(so_far.hops_on, false) ? 0 : 1;
+                    if (std::exchange(so_far.hops_on, false))
+                        continue;
+                    ++so_far.tries;
+                    state_.observed().tell(
+                        [&so_far](observer& to, time at) { to.on_retry(at, so_far.last); });
                 }
                 state_.done_with(so_far);
                 page.is_in_parts = goes_on(next, page);
@@ -232,12 +241,14 @@ private:
         http::response response;
         {
             const flight counted = state_.in_flight(so_far.tries > 0);
+            state_.observed().sent(so_far.last, what.index, page.where, so_far.tries, sent);
             paid.commit();
             auto answer =
                 co_await client_.async_send(std::move(request), as_tuple(asio::use_awaitable));
             failed = std::get<0>(answer);
             response = std::move(std::get<1>(answer));
         }
+        state_.observed().answered(so_far.last, failed, response);
         if (failed == asio::error::operation_aborted)
             state_.stop(outcome_code::cancelled, printable(response.error_text()));
         if (failed == http::error::connect_failed || failed == http::error::resolve_failed)
@@ -425,11 +436,13 @@ private:
         }
         outcome result =
             state_.close([this](const std::vector<limit>& limits) { limiter_.set_limits(limits); });
+        state_.observed().tell([&](observer& to, time at) { to.on_end(at, result, statistics()); });
         if (stall_watch_)
             stall_watch_->stop();
         pages_.close(std::move(result));
     }
 
+    const typename clock::time_point started_ = clock::now();
     Client client_;
     Limiter limiter_;
     extraction_state state_;
@@ -437,7 +450,6 @@ private:
     basic_work_queue<std::monostate, clock> ready_; // one for each task that the plan has ready
     worker_pool pool_;
     std::shared_ptr<stall_watch_type> stall_watch_;
-    const typename clock::time_point started_ = clock::now();
     mutable std::mutex finished_mutex_;
     std::optional<typename clock::time_point> finished_;
 };

@@ -5,6 +5,7 @@
 #include <headgate/detail/bounds.hpp>
 #include <headgate/detail/extraction.hpp>
 #include <headgate/detail/flight.hpp>
+#include <headgate/detail/observation.hpp>
 #include <headgate/detail/origin_guard.hpp>
 #include <headgate/detail/page_effort.hpp>
 #include <headgate/detail/page_failure.hpp>
@@ -21,6 +22,7 @@
 #include <headgate/http/response.hpp>
 #include <headgate/http/url.hpp>
 #include <headgate/limit.hpp>
+#include <headgate/observer.hpp>
 #include <headgate/outcome.hpp>
 #include <headgate/page.hpp>
 #include <headgate/paging/pager.hpp>
@@ -29,6 +31,7 @@
 #include <chrono>
 #include <cstddef>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -66,13 +69,16 @@ public:
 
     /// @param limits          that the limiter has
     /// @param max_page_bytes  the largest page, all its parts together
+    /// @param now             the time, for an observer
     extraction_state(std::unique_ptr<any_pager> pager, const extract_options& options,
-                     const std::vector<limit>& limits, std::size_t max_page_bytes)
+                     const std::vector<limit>& limits, std::size_t max_page_bytes,
+                     std::function<time()> now)
         : plan_{std::move(pager), options.max_pages(), options.ordered(), options.max_in_flight()},
           reader_{options.records(), options.parse()},
           options_{options},
           max_page_bytes_{max_page_bytes},
-          control_{options, limits}
+          control_{options, limits},
+          observed_{mutex_, options.observe(), std::move(now)}
     {
         if (options.unique())
             unique_.emplace(*options.unique(), options.unique_bytes());
@@ -81,6 +87,7 @@ public:
     const extract_options& options() const noexcept { return options_; }
 
     page_waits<task>& waits() noexcept { return waits_; }
+    observation& observed() noexcept { return observed_; }
 
     /// The limits to start with, if they are not the limiter's own.
     std::optional<std::vector<limit>> first_limits() const { return control_.first_limits(); }
@@ -95,6 +102,7 @@ public:
         result.in_flight_allowed = control_.in_flight();
         result.total = plan_.pager().expected();
         result.rewinds = plan_.pager().rewinds();
+        result.observer_failed = observed_.failed();
         return result;
     }
 
@@ -198,8 +206,10 @@ public:
                 so_far.forgive(control_.retries().successes());
                 again = control_.retries().may_repeat(so_far.refusals++);
             }
-            if (reaction.limits)
+            if (reaction.limits) {
                 set_limits(*reaction.limits);
+                observed_.tell([&](observer& to, time at) { to.on_limits(at, *reaction.limits); });
+            }
         }
         if (!reaction.refused)
             return reaction;
@@ -222,8 +232,10 @@ public:
     {
         std::lock_guard lock{mutex_};
         const time begin = std::max(now, waits_until_);
-        if (until > begin)
+        if (until > begin) {
             statistics_.waited += until - begin;
+            observed_.tell([&](observer& to, time) { to.on_pause(begin, until); });
+        }
         waits_until_ = std::max(waits_until_, until);
     }
 
@@ -354,6 +366,7 @@ private:
         statistics_.records += pending.records.size();
         page result{what.index, std::move(pending.where), std::move(pending.records),
                     plan_.pager().list(what.where)};
+        observed_.tell([&](observer& to, time now) { to.on_page(now, result); });
         pending.place.send(std::move(result));
     }
 
@@ -416,6 +429,7 @@ private:
     rate_control control_;
     std::optional<unique_records> unique_;
     page_waits<task> waits_{mutex_};
+    observation observed_;
     mutable outcome outcome_;
     extract_statistics statistics_;
     time waits_until_{0};

@@ -3,6 +3,7 @@
 
 #include <headgate/detail/retry_policy.hpp>
 #include <headgate/http/request.hpp>
+#include <headgate/observer.hpp>
 
 #include <cstdint>
 #include <optional>
@@ -20,6 +21,7 @@ struct page_effort {
     unsigned redirects = 0;   ///< that were followed
     bool hops_on = false;     ///< the last answer was one
     std::optional<http::request> moved;
+    observed_answer last; ///< only where somebody observes
     retry_policy::page retries;
 
     /// A page is not to blame for having been refused if others have come since.

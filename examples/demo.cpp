@@ -176,7 +176,7 @@ void compare(demo_board& board)
     }
 }
 
-asio::awaitable<void> print_pages(headgate::page_stream& stream, const progress_line& progress)
+asio::awaitable<void> print_pages(headgate::page_stream& stream, progress_line& progress)
 {
     while (auto page = co_await stream.next()) {
         if (page->index() % 10 != 0)
@@ -197,7 +197,7 @@ void stream_records(demo_board& board)
     headgate::paging::offset pager{
         headgate::http::request{"http://127.0.0.1:" + std::to_string(board.port) + "/records"}};
     auto stream = headgate::extract(client, limiter, pager);
-    progress_line progress{context, stream, "10/s", false};
+    progress_line progress{context, stream, "10/s", false, false};
     asio::co_spawn(context, print_pages(stream, progress), [&](std::exception_ptr failure) {
         progress.stop();
         rethrow(failure);

@@ -37,12 +37,18 @@ public:
             wait();
     }
 
-    /// Takes the line away for good, to make room for other output.
-    void stop()
+    /// Takes the line away, to make room for other output until it is written again.
+    void hide()
     {
         if (!shown_.empty())
             put("\r\x1b[J");
         shown_.clear();
+    }
+
+    /// Takes the line away for good.
+    void stop()
+    {
+        hide();
         timer_.cancel();
     }
 

@@ -4,6 +4,7 @@
 #include <headgate/detail/socket_user.hpp>
 
 #include <asio/any_io_executor.hpp>
+#include <asio/error.hpp>
 #include <asio/posix/stream_descriptor.hpp>
 #include <asio/post.hpp>
 
@@ -59,7 +60,7 @@ private:
         {
             const int set = ::epoll_create1(EPOLL_CLOEXEC);
             if (set < 0)
-                throw std::system_error{errno, std::system_category(), "epoll_create1"};
+                throw std::system_error{errno, asio::error::get_system_category(), "epoll_create1"};
             std::error_code failed;
             set_.assign(set, failed);
             if (failed) {
@@ -165,7 +166,7 @@ private:
                 (errno != (known ? ENOENT : EEXIST) ||
                  ::epoll_ctl(set_.native_handle(), known ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, socket,
                              &event) != 0))
-                throw std::system_error{errno, std::system_category(), "epoll_ctl"};
+                throw std::system_error{errno, asio::error::get_system_category(), "epoll_ctl"};
             which.registered = wanted;
             which.registration = registration;
         }

@@ -1,11 +1,14 @@
 #ifndef HEADGATE_HTTP_ERROR_HPP
 #define HEADGATE_HTTP_ERROR_HPP
 
+#include <headgate/detail/config.hpp>
+#include <headgate/error.hpp>
+
 #include <stdexcept>
 #include <string>
-#include <system_error>
+#include <type_traits>
 
-namespace headgate::http {
+namespace HEADGATE_NAMESPACE::http {
 
 /// Why a request got no whole answer. A status such as 404 is an answer, not an error.
 enum class error {
@@ -23,9 +26,9 @@ enum class error {
 };
 
 /// The category of `headgate::http::error`; its name is "headgate.http".
-inline const std::error_category& error_category() noexcept
+inline const detail::error_codes::error_category& error_category() noexcept
 {
-    class category final : public std::error_category {
+    class category final : public detail::base_category {
     public:
         const char* name() const noexcept override { return "headgate.http"; }
         std::string message(int value) const override
@@ -61,18 +64,17 @@ inline const std::error_category& error_category() noexcept
     return instance;
 }
 
-/// How `std::error_code` is made of an error.
-inline std::error_code make_error_code(error value) noexcept
+/// How `error_code` is made of an error.
+inline error_code make_error_code(error value) noexcept
 {
     return {static_cast<int>(value), error_category()};
 }
 
 /// Thrown by `client::send`; `what` names the URL and says what libcurl said.
-class transfer_error : public std::system_error {
+class transfer_error : public system_error {
 public:
     /// Of that code, with a text that names the URL.
-    transfer_error(std::error_code code, const std::string& text)
-        : std::system_error{code, text}, text_{text}
+    transfer_error(error_code code, const std::string& text) : system_error{code, text}, text_{text}
     {
     }
 
@@ -83,11 +85,11 @@ private:
     std::runtime_error text_;
 };
 
-} // namespace headgate::http
+} // namespace HEADGATE_NAMESPACE::http
 
 /// @cond
 template <>
-struct std::is_error_code_enum<headgate::http::error> : std::true_type {
+struct headgate::detail::error_codes::is_error_code_enum<headgate::http::error> : std::true_type {
 };
 /// @endcond
 

@@ -354,6 +354,6 @@ using virtual_timer = basic_virtual_timer<>;
 
 /// Not defined: Asio's own timers would wait for real time to pass.
 template <>
-struct asio::wait_traits<headgate::testing::virtual_clock>;
+struct headgate::asio::wait_traits<headgate::testing::virtual_clock>;
 
 #endif

@@ -1,6 +1,7 @@
 #ifndef HEADGATE_ASYNC_LIMITER_HPP
 #define HEADGATE_ASYNC_LIMITER_HPP
 
+#include <headgate/detail/config.hpp>
 #include <headgate/detail/limiter_core.hpp>
 #include <headgate/detail/limiter_statistics.hpp>
 #include <headgate/error.hpp>
@@ -8,9 +9,9 @@
 #include <headgate/limit.hpp>
 #include <headgate/permit.hpp>
 
-#include <asio/any_io_executor.hpp>
-#include <asio/async_result.hpp>
-#include <asio/execution_context.hpp>
+#include HEADGATE_ASIO(any_io_executor.hpp)
+#include HEADGATE_ASIO(async_result.hpp)
+#include HEADGATE_ASIO(execution_context.hpp)
 
 #include <chrono>
 #include <concepts>
@@ -18,12 +19,11 @@
 #include <memory>
 #include <optional>
 #include <span>
-#include <system_error>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
-namespace headgate {
+namespace HEADGATE_NAMESPACE {
 
 /// A rate limiter to wait on: each `async_acquire` completes when the limits allow it.
 ///
@@ -158,7 +158,7 @@ public:
     /// Waits for `n` tokens in turn and takes them.
     ///
     /// @par Completion signature
-    /// `void(std::error_code)`
+    /// `void(error_code)`
     /// @par Errors
     /// `error::exceeds_limit` at once if `n > max_tokens()`, `error::needs_permit` if there is a
     /// `limit::in_flight`; `error::closed` if the limiter is or gets closed;
@@ -166,48 +166,48 @@ public:
     /// succeeds at once.
     /// @par Cancellation
     /// terminal, partial and total
-    template <asio::completion_token_for<void(std::error_code)> Token =
+    template <asio::completion_token_for<void(error_code)> Token =
                   asio::default_completion_token_t<executor_type>>
     auto async_acquire(std::size_t n, Token&& token = asio::default_completion_token_t<Executor>())
     {
-        return asio::async_initiate<Token, void(std::error_code)>(initiate{core_}, token, n);
+        return asio::async_initiate<Token, void(error_code)>(initiate{core_}, token, n);
     }
 
     /// Waits for one token in turn and takes it.
-    template <asio::completion_token_for<void(std::error_code)> Token =
+    template <asio::completion_token_for<void(error_code)> Token =
                   asio::default_completion_token_t<executor_type>>
         requires(!std::integral<std::remove_cvref_t<Token>>)
     auto async_acquire(Token&& token = asio::default_completion_token_t<Executor>())
     {
-        return asio::async_initiate<Token, void(std::error_code)>(initiate{core_}, token,
-                                                                  std::size_t{1});
+        return asio::async_initiate<Token, void(error_code)>(initiate{core_}, token,
+                                                             std::size_t{1});
     }
 
     /// As `async_acquire`, but fails with `asio::error::timed_out` if the tokens are not there by
     /// `deadline`: at once if the limits and who waits already say so, having taken nothing. A
     /// token that is waited for is not granted later than the `credit` after the deadline, however
     /// late the event loop is.
-    template <asio::completion_token_for<void(std::error_code)> Token =
+    template <asio::completion_token_for<void(error_code)> Token =
                   asio::default_completion_token_t<executor_type>>
     auto async_acquire_until(std::size_t n, typename Clock::time_point deadline,
                              Token&& token = asio::default_completion_token_t<Executor>())
     {
-        return asio::async_initiate<Token, void(std::error_code)>(initiate_until{core_}, token, n,
-                                                                  deadline);
+        return asio::async_initiate<Token, void(error_code)>(initiate_until{core_}, token, n,
+                                                             deadline);
     }
 
     /// As `async_acquire`, but the tokens come as a `permit`, which gives them back unless they are
     /// used, and takes part in `limit::in_flight` as long as it lives.
     ///
     /// @par Completion signature
-    /// `void(std::error_code, permit)`
-    template <asio::completion_token_for<void(std::error_code, permit)> Token =
+    /// `void(error_code, permit)`
+    template <asio::completion_token_for<void(error_code, permit)> Token =
                   asio::default_completion_token_t<executor_type>>
     auto async_acquire_permit(std::size_t n,
                               Token&& token = asio::default_completion_token_t<Executor>())
     {
-        return asio::async_initiate<Token, void(std::error_code, permit)>(initiate_permit{core_},
-                                                                          token, n);
+        return asio::async_initiate<Token, void(error_code, permit)>(initiate_permit{core_}, token,
+                                                                     n);
     }
 
     /// Grants nothing until `when`, because the server said so; a later time replaces an earlier
@@ -258,6 +258,6 @@ private:
     bool owner_ = true;
 };
 
-} // namespace headgate
+} // namespace HEADGATE_NAMESPACE
 
 #endif

@@ -3,6 +3,7 @@
 
 #include <headgate/async_limiter.hpp>
 #include <headgate/detail/any_pager.hpp>
+#include <headgate/detail/config.hpp>
 #include <headgate/detail/extraction_run.hpp>
 #include <headgate/extract_options.hpp>
 #include <headgate/http/client.hpp>
@@ -12,7 +13,7 @@
 #include <memory>
 #include <utility>
 
-namespace headgate {
+namespace HEADGATE_NAMESPACE {
 
 /// Pulls all records of a paginated list.
 ///
@@ -44,6 +45,6 @@ page_stream extract(const Client& client, const basic_async_limiter<Clock, Execu
     return page_stream{std::move(run)};
 }
 
-} // namespace headgate
+} // namespace HEADGATE_NAMESPACE
 
 #endif

@@ -1,6 +1,7 @@
 #ifndef HEADGATE_EXTRACT_OPTIONS_HPP
 #define HEADGATE_EXTRACT_OPTIONS_HPP
 
+#include <headgate/detail/config.hpp>
 #include <headgate/detail/json_pointer.hpp>
 #include <headgate/detail/page_reader.hpp>
 #include <headgate/fwd.hpp>
@@ -9,9 +10,9 @@
 #include <headgate/json_parser.hpp>
 #include <headgate/page_parser.hpp>
 
-#include <nlohmann/json.hpp>
+#include HEADGATE_ASIO(awaitable.hpp)
 
-#include <asio/awaitable.hpp>
+#include <nlohmann/json.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -24,7 +25,7 @@
 #include <string>
 #include <utility>
 
-namespace headgate {
+namespace HEADGATE_NAMESPACE {
 
 /// How to extract. Every option has a default; setters can be chained.
 class extract_options {
@@ -265,6 +266,6 @@ private:
     std::uint64_t max_pages_ = std::numeric_limits<std::uint64_t>::max();
 };
 
-} // namespace headgate
+} // namespace HEADGATE_NAMESPACE
 
 #endif

@@ -8,13 +8,14 @@
 /// of its argument, which is in <headgate/paging/pager.hpp>.
 
 #include <headgate/detail/asio_fwd.hpp>
+#include <headgate/detail/config.hpp>
 
 #include <chrono>
 #include <exception>
 #include <string>
 
 /// Pulls paginated lists out of HTTP APIs within their limits, and what that is made of.
-namespace headgate {
+namespace HEADGATE_NAMESPACE {
 
 // headgate::headgate
 
@@ -105,6 +106,6 @@ class page_number;
 
 class simdjson_parser;
 
-} // namespace headgate
+} // namespace HEADGATE_NAMESPACE
 
 #endif

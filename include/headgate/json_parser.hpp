@@ -1,6 +1,7 @@
 #ifndef HEADGATE_JSON_PARSER_HPP
 #define HEADGATE_JSON_PARSER_HPP
 
+#include <headgate/detail/config.hpp>
 #include <headgate/detail/page_builder.hpp>
 #include <headgate/page_parser.hpp>
 
@@ -8,7 +9,7 @@
 
 #include <string>
 
-namespace headgate {
+namespace HEADGATE_NAMESPACE {
 
 /// Reads pages with nlohmann/json: one pass over the body that checks all of it and builds a tree
 /// only of what is not a record. Bodies are no deeper than 512 levels.
@@ -23,6 +24,6 @@ public:
 
 static_assert(page_parser<json_parser>);
 
-} // namespace headgate
+} // namespace HEADGATE_NAMESPACE
 
 #endif

@@ -2,24 +2,25 @@
 #define HEADGATE_KEYED_LIMITER_HPP
 
 #include <headgate/async_limiter.hpp>
+#include <headgate/detail/config.hpp>
 #include <headgate/detail/keyed_core.hpp>
+#include <headgate/error.hpp>
 #include <headgate/fwd.hpp>
 #include <headgate/limit.hpp>
 #include <headgate/permit.hpp>
 
-#include <asio/any_io_executor.hpp>
-#include <asio/async_result.hpp>
-#include <asio/execution_context.hpp>
+#include HEADGATE_ASIO(any_io_executor.hpp)
+#include HEADGATE_ASIO(async_result.hpp)
+#include HEADGATE_ASIO(execution_context.hpp)
 
 #include <chrono>
 #include <concepts>
 #include <cstddef>
 #include <memory>
-#include <system_error>
 #include <utility>
 #include <vector>
 
-namespace headgate {
+namespace HEADGATE_NAMESPACE {
 
 /// Limits for each key, such as a host, a route or a credential, under limits that all keys share.
 ///
@@ -97,30 +98,29 @@ public:
     /// Waits for `n` tokens for `key`; as `basic_async_limiter::async_acquire`.
     ///
     /// @par Completion signature
-    /// `void(std::error_code)`
+    /// `void(error_code)`
     /// @par Cancellation
     /// terminal, partial and total
-    template <asio::completion_token_for<void(std::error_code)> Token =
+    template <asio::completion_token_for<void(error_code)> Token =
                   asio::default_completion_token_t<executor_type>>
     auto async_acquire(const Key& key, std::size_t n,
                        Token&& token = asio::default_completion_token_t<Executor>())
     {
-        return asio::async_initiate<Token, void(std::error_code)>(initiate{core_->find(key)}, token,
-                                                                  n);
+        return asio::async_initiate<Token, void(error_code)>(initiate{core_->find(key)}, token, n);
     }
 
     /// The same with a permit; as `basic_async_limiter::async_acquire_permit`.
     ///
     /// @par Completion signature
-    /// `void(std::error_code, permit)`
+    /// `void(error_code, permit)`
     /// @par Cancellation
     /// terminal, partial and total
-    template <asio::completion_token_for<void(std::error_code, permit)> Token =
+    template <asio::completion_token_for<void(error_code, permit)> Token =
                   asio::default_completion_token_t<executor_type>>
     auto async_acquire_permit(const Key& key, std::size_t n,
                               Token&& token = asio::default_completion_token_t<Executor>())
     {
-        return asio::async_initiate<Token, void(std::error_code, permit)>(
+        return asio::async_initiate<Token, void(error_code, permit)>(
             initiate_permit{core_->find(key)}, token, n);
     }
 
@@ -153,6 +153,6 @@ private:
     std::shared_ptr<core> core_;
 };
 
-} // namespace headgate
+} // namespace HEADGATE_NAMESPACE
 
 #endif

@@ -1,6 +1,8 @@
 #ifndef HEADGATE_LIMIT_HPP
 #define HEADGATE_LIMIT_HPP
 
+#include <headgate/detail/config.hpp>
+
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
@@ -10,7 +12,7 @@
 #include <string>
 #include <vector>
 
-namespace headgate {
+namespace HEADGATE_NAMESPACE {
 
 /// What a server allows: a number of requests (or of any other unit that is paid in tokens) for a
 /// period of time.
@@ -200,6 +202,6 @@ inline std::vector<limit> limits_for_any_server(std::size_t count, limit::durati
     return result;
 }
 
-} // namespace headgate
+} // namespace HEADGATE_NAMESPACE
 
 #endif

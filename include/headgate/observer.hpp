@@ -1,7 +1,9 @@
 #ifndef HEADGATE_OBSERVER_HPP
 #define HEADGATE_OBSERVER_HPP
 
+#include <headgate/detail/config.hpp>
 #include <headgate/detail/extraction.hpp>
+#include <headgate/error.hpp>
 #include <headgate/limit.hpp>
 #include <headgate/outcome.hpp>
 #include <headgate/page.hpp>
@@ -10,10 +12,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
-#include <system_error>
 #include <vector>
 
-namespace headgate {
+namespace HEADGATE_NAMESPACE {
 
 /// A request, as an `observer` is told of it.
 struct observed_request {
@@ -28,7 +29,7 @@ struct observed_request {
 struct observed_answer {
     observed_request request;             ///< what it answers
     std::chrono::nanoseconds received{0}; ///< when it was there, to the end of the body
-    std::error_code error;                ///< why there is none; `operation_aborted` if cancelled
+    error_code error;                     ///< why there is none; `operation_aborted` if cancelled
     int status = 0;                       ///< of HTTP; 0 if none came
     std::size_t bytes = 0;                ///< length of the body, after decompression
 
@@ -98,6 +99,6 @@ public:
     }
 };
 
-} // namespace headgate
+} // namespace HEADGATE_NAMESPACE
 
 #endif

@@ -1,12 +1,14 @@
 #ifndef HEADGATE_OUTCOME_HPP
 #define HEADGATE_OUTCOME_HPP
 
+#include <headgate/detail/config.hpp>
+
 #include <ostream>
 #include <string>
 #include <string_view>
 #include <utility>
 
-namespace headgate {
+namespace HEADGATE_NAMESPACE {
 
 /// How an extraction ended.
 enum class outcome_code {
@@ -98,6 +100,6 @@ private:
     std::string reason_;
 };
 
-} // namespace headgate
+} // namespace HEADGATE_NAMESPACE
 
 #endif

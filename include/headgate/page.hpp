@@ -1,6 +1,7 @@
 #ifndef HEADGATE_PAGE_HPP
 #define HEADGATE_PAGE_HPP
 
+#include <headgate/detail/config.hpp>
 #include <headgate/detail/record_store.hpp>
 #include <headgate/record.hpp>
 
@@ -9,7 +10,7 @@
 #include <string>
 #include <utility>
 
-namespace headgate {
+namespace HEADGATE_NAMESPACE {
 
 /// One page of a list: its records, as they came. Movable and copyable.
 class page {
@@ -41,6 +42,6 @@ private:
     std::size_t list_;
 };
 
-} // namespace headgate
+} // namespace HEADGATE_NAMESPACE
 
 #endif

@@ -1,6 +1,7 @@
 #ifndef HEADGATE_PAGE_PARSER_HPP
 #define HEADGATE_PAGE_PARSER_HPP
 
+#include <headgate/detail/config.hpp>
 #include <headgate/record.hpp>
 
 #include <nlohmann/json.hpp>
@@ -10,7 +11,7 @@
 #include <string>
 #include <vector>
 
-namespace headgate {
+namespace HEADGATE_NAMESPACE {
 
 /// A body that is not JSON, or not whole. What it says is not to be believed; the page may be whole
 /// when it is asked for again.
@@ -50,6 +51,6 @@ concept page_parser = std::copy_constructible<T> &&
         } -> std::same_as<parsed_page>;
 };
 
-} // namespace headgate
+} // namespace HEADGATE_NAMESPACE
 
 #endif

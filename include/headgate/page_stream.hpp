@@ -1,20 +1,21 @@
 #ifndef HEADGATE_PAGE_STREAM_HPP
 #define HEADGATE_PAGE_STREAM_HPP
 
+#include <headgate/detail/config.hpp>
 #include <headgate/detail/extraction.hpp>
+#include <headgate/error.hpp>
 #include <headgate/outcome.hpp>
 #include <headgate/page.hpp>
 
-#include <asio/async_result.hpp>
-#include <asio/awaitable.hpp>
-#include <asio/use_awaitable.hpp>
+#include HEADGATE_ASIO(async_result.hpp)
+#include HEADGATE_ASIO(awaitable.hpp)
+#include HEADGATE_ASIO(use_awaitable.hpp)
 
 #include <memory>
 #include <optional>
-#include <system_error>
 #include <utility>
 
-namespace headgate {
+namespace HEADGATE_NAMESPACE {
 
 /// The pages of an extraction, as they come, and its outcome at the end. Made by `extract`.
 /// @code
@@ -60,19 +61,19 @@ public:
     /// The next page that has come, or nothing at the end; `outcome` says then how it went. Does
     /// not suspend if there is one, but for once in as many pages as may wait, so that others on
     /// the caller's strand have their turn.
-    /// @throws std::system_error only if cancelled, which leaves the stream as it was.
+    /// @throws system_error only if cancelled, which leaves the stream as it was.
     asio::awaitable<std::optional<page>> next() { return take_next(run_); }
 
     /// As `next`, for any completion token.
     ///
     /// @par Completion signature
-    /// `void(std::error_code, std::optional<page>)`
+    /// `void(error_code, std::optional<page>)`
     /// @par Errors
     /// `asio::error::operation_aborted` if cancelled; no page was taken then, and the extraction
     /// goes on.
     /// @par Cancellation
     /// terminal, partial and total
-    template <asio::completion_token_for<void(std::error_code, std::optional<page>)> Token>
+    template <asio::completion_token_for<void(error_code, std::optional<page>)> Token>
     auto async_next(Token&& token)
     {
         return run_->pages().async_receive(std::forward<Token>(token));
@@ -109,6 +110,6 @@ private:
     std::shared_ptr<detail::extraction> run_;
 };
 
-} // namespace headgate
+} // namespace HEADGATE_NAMESPACE
 
 #endif

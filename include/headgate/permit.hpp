@@ -1,13 +1,15 @@
 #ifndef HEADGATE_PERMIT_HPP
 #define HEADGATE_PERMIT_HPP
 
+#include <headgate/detail/config.hpp>
+
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <utility>
 
-namespace headgate {
+namespace HEADGATE_NAMESPACE {
 
 namespace detail {
 
@@ -92,6 +94,6 @@ private:
     std::size_t used_ = 0;
 };
 
-} // namespace headgate
+} // namespace HEADGATE_NAMESPACE
 
 #endif

@@ -1,6 +1,8 @@
 #ifndef HEADGATE_RECORD_HPP
 #define HEADGATE_RECORD_HPP
 
+#include <headgate/detail/config.hpp>
+
 #include <nlohmann/json.hpp>
 
 #include <cstddef>
@@ -10,7 +12,7 @@
 #include <string>
 #include <string_view>
 
-namespace headgate {
+namespace HEADGATE_NAMESPACE {
 
 /// Where in the text of a page a record stands.
 struct record_slice {
@@ -160,6 +162,6 @@ private:
     std::span<const record_slice> slices_;
 };
 
-} // namespace headgate
+} // namespace HEADGATE_NAMESPACE
 
 #endif

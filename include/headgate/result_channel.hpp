@@ -2,12 +2,13 @@
 #define HEADGATE_RESULT_CHANNEL_HPP
 
 #include <headgate/detail/bounded_buffer.hpp>
+#include <headgate/detail/config.hpp>
 #include <headgate/error.hpp>
 #include <headgate/fwd.hpp>
 
-#include <asio/any_io_executor.hpp>
-#include <asio/async_result.hpp>
-#include <asio/execution_context.hpp>
+#include HEADGATE_ASIO(any_io_executor.hpp)
+#include HEADGATE_ASIO(async_result.hpp)
+#include HEADGATE_ASIO(execution_context.hpp)
 
 #include <chrono>
 #include <concepts>
@@ -16,11 +17,10 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <system_error>
 #include <type_traits>
 #include <utility>
 
-namespace headgate {
+namespace HEADGATE_NAMESPACE {
 
 /// A bounded channel of results from many workers to a caller, with the outcome of it all at its
 /// end.
@@ -120,51 +120,50 @@ public:
     /// Waits for room in turn and keeps it for the caller.
     ///
     /// @par Completion signature
-    /// `void(std::error_code, place)`
+    /// `void(error_code, place)`
     /// @par Errors
     /// `error::closed` if the channel is or gets closed; `asio::error::operation_aborted` if
     /// cancelled. The place converts to false then.
     /// @par Cancellation
     /// terminal, partial and total
-    template <asio::completion_token_for<void(std::error_code, place)> Token =
+    template <asio::completion_token_for<void(error_code, place)> Token =
                   asio::default_completion_token_t<executor_type>>
     auto async_reserve(Token&& token = asio::default_completion_token_t<Executor>())
     {
-        return asio::async_initiate<Token, void(std::error_code, place)>(initiate_reserve{core_},
-                                                                         token);
+        return asio::async_initiate<Token, void(error_code, place)>(initiate_reserve{core_}, token);
     }
 
     /// Waits for room in turn and puts the result in.
     ///
     /// @par Completion signature
-    /// `void(std::error_code)`
+    /// `void(error_code)`
     /// @par Errors
     /// `error::closed` if the channel is or gets closed; `asio::error::operation_aborted` if
     /// cancelled. In both cases the result is not in the channel.
     /// @par Cancellation
     /// terminal, partial and total
-    template <asio::completion_token_for<void(std::error_code)> Token =
+    template <asio::completion_token_for<void(error_code)> Token =
                   asio::default_completion_token_t<executor_type>>
     auto async_send(T result, Token&& token = asio::default_completion_token_t<Executor>())
     {
-        return asio::async_initiate<Token, void(std::error_code)>(initiate_send{core_}, token,
-                                                                  std::move(result));
+        return asio::async_initiate<Token, void(error_code)>(initiate_send{core_}, token,
+                                                             std::move(result));
     }
 
     /// Waits for a result in turn and takes it.
     ///
     /// @par Completion signature
-    /// `void(std::error_code, std::optional<T>)`: a result, or no error and no result when the
+    /// `void(error_code, std::optional<T>)`: a result, or no error and no result when the
     /// channel is closed and drained; `outcome` says then how it went
     /// @par Errors
     /// `asio::error::operation_aborted` if cancelled; nothing was taken then.
     /// @par Cancellation
     /// terminal, partial and total
-    template <asio::completion_token_for<void(std::error_code, std::optional<T>)> Token =
+    template <asio::completion_token_for<void(error_code, std::optional<T>)> Token =
                   asio::default_completion_token_t<executor_type>>
     auto async_receive(Token&& token = asio::default_completion_token_t<Executor>())
     {
-        using signature = void(std::error_code, std::optional<T>);
+        using signature = void(error_code, std::optional<T>);
         return asio::async_initiate<Token, signature>(initiate_receive{core_}, token);
     }
 
@@ -207,6 +206,6 @@ private:
     std::shared_ptr<end> end_;
 };
 
-} // namespace headgate
+} // namespace HEADGATE_NAMESPACE
 
 #endif

@@ -2,22 +2,22 @@
 #define HEADGATE_WORK_QUEUE_HPP
 
 #include <headgate/detail/bounded_buffer.hpp>
+#include <headgate/detail/config.hpp>
 #include <headgate/error.hpp>
 #include <headgate/fwd.hpp>
 
-#include <asio/any_io_executor.hpp>
-#include <asio/async_result.hpp>
-#include <asio/execution_context.hpp>
+#include HEADGATE_ASIO(any_io_executor.hpp)
+#include HEADGATE_ASIO(async_result.hpp)
+#include HEADGATE_ASIO(execution_context.hpp)
 
 #include <chrono>
 #include <concepts>
 #include <cstddef>
 #include <memory>
 #include <optional>
-#include <system_error>
 #include <utility>
 
-namespace headgate {
+namespace HEADGATE_NAMESPACE {
 
 /// A bounded first in, first out queue between coroutines: who pushes waits for room, who pops
 /// waits for an item.
@@ -48,8 +48,8 @@ namespace headgate {
 template <class T, class Clock, class Executor>
 class basic_work_queue {
     using core = detail::bounded_buffer<T, Clock, Executor>;
-    using push_signature = void(std::error_code);
-    using pop_signature = void(std::error_code, std::optional<T>);
+    using push_signature = void(error_code);
+    using pop_signature = void(error_code, std::optional<T>);
     using initiate_push = detail::initiate_wait<typename core::send_op, core>;
     using initiate_pop = detail::initiate_wait<typename core::pop_op, core>;
     using initiate_pop_until = detail::initiate_wait<typename core::pop_until_op, core>;
@@ -123,7 +123,7 @@ public:
     /// Waits for room in turn and puts the item in.
     ///
     /// @par Completion signature
-    /// `void(std::error_code)`
+    /// `void(error_code)`
     /// @par Errors
     /// `error::closed` if the queue is or gets closed; `asio::error::operation_aborted` if
     /// cancelled. In both cases the item is not in the queue.
@@ -140,7 +140,7 @@ public:
     /// Waits for an item in turn and takes it.
     ///
     /// @par Completion signature
-    /// `void(std::error_code, std::optional<T>)`: an item, or no error and no item when the queue
+    /// `void(error_code, std::optional<T>)`: an item, or no error and no item when the queue
     /// is closed and empty
     /// @par Errors
     /// `asio::error::operation_aborted` if cancelled; nothing was taken then.
@@ -171,7 +171,7 @@ public:
     /// Waits until `task_done` was called once for every item that was ever pushed.
     ///
     /// @par Completion signature
-    /// `void(std::error_code)`
+    /// `void(error_code)`
     /// @par Errors
     /// `asio::error::operation_aborted` if cancelled.
     /// @par Cancellation
@@ -198,6 +198,6 @@ private:
     std::shared_ptr<core> core_;
 };
 
-} // namespace headgate
+} // namespace HEADGATE_NAMESPACE
 
 #endif

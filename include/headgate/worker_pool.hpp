@@ -1,13 +1,15 @@
 #ifndef HEADGATE_WORKER_POOL_HPP
 #define HEADGATE_WORKER_POOL_HPP
 
+#include <headgate/detail/config.hpp>
 #include <headgate/detail/pool_core.hpp>
 #include <headgate/detail/waiter.hpp>
+#include <headgate/error.hpp>
 
-#include <asio/any_io_executor.hpp>
-#include <asio/async_result.hpp>
-#include <asio/awaitable.hpp>
-#include <asio/execution_context.hpp>
+#include HEADGATE_ASIO(any_io_executor.hpp)
+#include HEADGATE_ASIO(async_result.hpp)
+#include HEADGATE_ASIO(awaitable.hpp)
+#include HEADGATE_ASIO(execution_context.hpp)
 
 #include <concepts>
 #include <cstddef>
@@ -19,7 +21,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace headgate {
+namespace HEADGATE_NAMESPACE {
 
 /// As many workers as it takes to keep a limit in full use.
 ///
@@ -129,7 +131,7 @@ public:
     /// @par Completion signature
     /// `void(std::exception_ptr)`, which `asio::use_awaitable` turns into an exception
     /// @par Errors
-    /// The first exception that left a worker; `std::system_error` with
+    /// The first exception that left a worker; `system_error` with
     /// `asio::error::operation_aborted` if cancelled; `std::logic_error` if the pool runs already.
     /// @par Cancellation
     /// terminal and partial: all workers get a terminal cancellation, the operation completes when
@@ -174,6 +176,6 @@ private:
     std::shared_ptr<detail::pool_core> core_;
 };
 
-} // namespace headgate
+} // namespace HEADGATE_NAMESPACE
 
 #endif

@@ -1,31 +1,32 @@
 #ifndef HEADGATE_DETAIL_ACQUIRE_WAITER_HPP
 #define HEADGATE_DETAIL_ACQUIRE_WAITER_HPP
 
+#include <headgate/detail/config.hpp>
 #include <headgate/detail/waiter.hpp>
+#include <headgate/error.hpp>
 #include <headgate/permit.hpp>
 
 #include <chrono>
 #include <cstddef>
 #include <map>
 #include <optional>
-#include <system_error>
 #include <tuple>
 #include <utility>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// An operation that waits for tokens, which are taken for good when they are granted.
-class acquire_waiter : public waiter<std::error_code> {
+class acquire_waiter : public waiter<error_code> {
 public:
     using deadlines = std::multimap<std::chrono::nanoseconds, acquire_waiter*>;
 
     explicit acquire_waiter(std::size_t n) noexcept : acquire_waiter{n, false} {}
 
     template <class Core, class... Until>
-    static std::optional<std::error_code> at_once(Core& core, std::size_t n, const Until&...)
+    static std::optional<error_code> at_once(Core& core, std::size_t n, const Until&...)
         requires requires { core.try_acquire(n); }
     {
-        return core.try_acquire(n) ? std::optional{std::error_code{}} : std::nullopt;
+        return core.try_acquire(n) ? std::optional{error_code{}} : std::nullopt;
     }
 
     const std::size_t tokens;
@@ -51,7 +52,7 @@ public:
         return core.try_acquire_permit(n);
     }
 
-    std::tuple<std::error_code, permit> take_result()
+    std::tuple<error_code, permit> take_result()
     {
         return {std::get<0>(*result_), std::move(granted)};
     }
@@ -74,6 +75,6 @@ protected:
     ~acquire_until_waiter() = default;
 };
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

@@ -1,6 +1,7 @@
 #ifndef HEADGATE_DETAIL_ADAPTIVE_LIMITS_HPP
 #define HEADGATE_DETAIL_ADAPTIVE_LIMITS_HPP
 
+#include <headgate/detail/config.hpp>
 #include <headgate/limit.hpp>
 
 #include <algorithm>
@@ -10,7 +11,7 @@
 #include <limits>
 #include <vector>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// Finds out how fast, and with how many requests at the same time, a server can be asked that does
 /// not say so. A state machine with time handed in.
@@ -180,6 +181,6 @@ private:
     time decreased_at_ = time::min();
 };
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

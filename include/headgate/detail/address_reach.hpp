@@ -1,12 +1,13 @@
 #ifndef HEADGATE_DETAIL_ADDRESS_REACH_HPP
 #define HEADGATE_DETAIL_ADDRESS_REACH_HPP
 
+#include <headgate/detail/config.hpp>
 #include <headgate/detail/public_address.hpp>
 
 #include <atomic>
 #include <string>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// Remembers whether an extraction talks to the internet. Safe to share between threads.
 class address_reach {
@@ -24,6 +25,6 @@ private:
     std::atomic<bool> public_ = false;
 };
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

@@ -1,6 +1,7 @@
 #ifndef HEADGATE_DETAIL_ANY_PAGER_HPP
 #define HEADGATE_DETAIL_ANY_PAGER_HPP
 
+#include <headgate/detail/config.hpp>
 #include <headgate/detail/origin_guard.hpp>
 #include <headgate/http/request.hpp>
 #include <headgate/http/response.hpp>
@@ -14,7 +15,7 @@
 #include <string>
 #include <utility>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// A pager of any style, with everything that a pager may have. An extraction is much code, and is
 /// compiled once for all styles.
@@ -207,6 +208,6 @@ private:
     Pager pager_;
 };
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

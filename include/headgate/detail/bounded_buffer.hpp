@@ -2,6 +2,7 @@
 #define HEADGATE_DETAIL_BOUNDED_BUFFER_HPP
 
 #include <headgate/detail/buffer_waiters.hpp>
+#include <headgate/detail/config.hpp>
 #include <headgate/detail/intrusive_list.hpp>
 #include <headgate/detail/pop_line.hpp>
 #include <headgate/detail/ring.hpp>
@@ -9,7 +10,7 @@
 #include <headgate/detail/waiter.hpp>
 #include <headgate/error.hpp>
 
-#include <asio/error.hpp>
+#include HEADGATE_ASIO(error.hpp)
 
 #include <cstddef>
 #include <memory>
@@ -17,11 +18,10 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
-#include <system_error>
 #include <type_traits>
 #include <utility>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// What a work queue and a result channel have in common: a bounded first in, first out buffer with
 /// back-pressure both ways. Everything happens under one mutex; handlers are posted after it.
@@ -197,7 +197,7 @@ public:
                 joiners_.push_back(op);
                 return;
             }
-            op.decide(std::error_code{});
+            op.decide(error_code{});
         }
         op.complete();
     }
@@ -223,7 +223,7 @@ public:
                 throw std::logic_error{
                     "headgate::work_queue: task_done called more often than items were pushed"};
             if (--unfinished_ == 0)
-                decided_ops.joins.add_all(joiners_, std::error_code{});
+                decided_ops.joins.add_all(joiners_, error_code{});
         }
         decided_ops.complete();
     }
@@ -283,7 +283,7 @@ private:
             std::lock_guard lock{mutex_};
             if (!items_.empty()) {
                 std::optional<T> item = take(decided_ops);
-                decided_ops.pops.add(op, std::error_code{}, std::move(item));
+                decided_ops.pops.add(op, error_code{}, std::move(item));
             } else if (ended()) {
                 decided_ops.pops.add(op, end_reason_, std::nullopt);
             } else if (!until) {
@@ -304,7 +304,7 @@ private:
         } else {
             pop_op& op = receivers_.front();
             remove(op);
-            ops.pops.add(op, std::error_code{}, std::optional<T>{std::move(item)});
+            ops.pops.add(op, error_code{}, std::optional<T>{std::move(item)});
         }
     }
 
@@ -327,7 +327,7 @@ private:
             } else {
                 static_cast<reserve_op&>(op).reserved = reserve();
             }
-            ops.pushes.add(op, std::error_code{});
+            ops.pushes.add(op, error_code{});
         }
     }
 
@@ -340,10 +340,10 @@ private:
     void tell_end(decided& ops)
     {
         if (ended())
-            tell_receivers(ops, std::error_code{});
+            tell_receivers(ops, error_code{});
     }
 
-    void tell_receivers(decided& ops, std::error_code reason)
+    void tell_receivers(decided& ops, error_code reason)
     {
         while (!receivers_.empty()) {
             pop_op& op = receivers_.front();
@@ -352,7 +352,7 @@ private:
         }
     }
 
-    void take_all(decided& ops, std::error_code reason)
+    void take_all(decided& ops, error_code reason)
     {
         ops.pushes.add_all(senders_, reason);
         tell_receivers(ops, reason);
@@ -399,11 +399,11 @@ private:
     intrusive_list<room_waiter> senders_;
     pop_line<pop_op, Clock, Executor> receivers_;
     intrusive_list<join_op> joiners_;
-    std::error_code end_reason_;
+    error_code end_reason_;
     bool closed_ = false;
     bool abandoned_ = false;
 };
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

@@ -1,11 +1,13 @@
 #ifndef HEADGATE_DETAIL_BOUNDS_HPP
 #define HEADGATE_DETAIL_BOUNDS_HPP
 
+#include <headgate/detail/config.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <stdexcept>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// What a server sends is larger, deeper or longer than an extraction puts up with.
 class bound_exceeded : public std::runtime_error {
@@ -25,6 +27,6 @@ inline constexpr std::uint64_t most_empty_pages = 1000;
 /// Hops that one request may be sent on.
 inline constexpr unsigned most_redirects = 5;
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

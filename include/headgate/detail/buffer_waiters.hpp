@@ -1,16 +1,17 @@
 #ifndef HEADGATE_DETAIL_BUFFER_WAITERS_HPP
 #define HEADGATE_DETAIL_BUFFER_WAITERS_HPP
 
+#include <headgate/detail/config.hpp>
 #include <headgate/detail/waiter.hpp>
+#include <headgate/error.hpp>
 
 #include <map>
 #include <memory>
 #include <optional>
-#include <system_error>
 #include <tuple>
 #include <utility>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// Room for one item in a bounded buffer, kept until it is used or destroyed. It may outlive the
 /// buffer's owner.
@@ -55,7 +56,7 @@ private:
 };
 
 /// An operation that waits for room.
-class room_waiter : public waiter<std::error_code> {
+class room_waiter : public waiter<error_code> {
 public:
     const bool sends; ///< it is a send_waiter, else a reserve_waiter
 
@@ -71,9 +72,9 @@ public:
     explicit send_waiter(T&& value) : room_waiter{true}, item{std::move(value)} {}
 
     template <class Buffer>
-    static std::optional<std::error_code> at_once(Buffer& buffer, T& item)
+    static std::optional<error_code> at_once(Buffer& buffer, T& item)
     {
-        return buffer.try_push(std::move(item)) ? std::optional{std::error_code{}} : std::nullopt;
+        return buffer.try_push(std::move(item)) ? std::optional{error_code{}} : std::nullopt;
     }
 
     T item;
@@ -96,7 +97,7 @@ public:
         return room ? std::optional{std::move(room)} : std::nullopt;
     }
 
-    std::tuple<std::error_code, place> take_result()
+    std::tuple<error_code, place> take_result()
     {
         return {std::get<0>(*result_), std::move(reserved)};
     }
@@ -109,7 +110,7 @@ protected:
 
 /// An operation that waits for an item.
 template <class T, class TimePoint>
-class pop_waiter : public waiter<std::error_code, std::optional<T>> {
+class pop_waiter : public waiter<error_code, std::optional<T>> {
 public:
     using deadlines = std::multimap<TimePoint, pop_waiter*>;
 
@@ -124,7 +125,7 @@ public:
     template <class Handler>
     static void deliver_at_once(Handler&& handler, T&& item)
     {
-        std::forward<Handler>(handler)(std::error_code{}, std::optional<T>{std::move(item)});
+        std::forward<Handler>(handler)(error_code{}, std::optional<T>{std::move(item)});
     }
 
     typename deadlines::iterator deadline{};
@@ -146,7 +147,7 @@ protected:
     ~pop_until_waiter() = default;
 };
 
-class join_waiter : public waiter<std::error_code> {
+class join_waiter : public waiter<error_code> {
 protected:
     ~join_waiter() = default;
 };
@@ -172,6 +173,6 @@ struct decided_in_buffer {
     }
 };
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

@@ -1,12 +1,13 @@
 #ifndef HEADGATE_DETAIL_CLIENT_SOCKETS_HPP
 #define HEADGATE_DETAIL_CLIENT_SOCKETS_HPP
 
+#include <headgate/detail/config.hpp>
 #include <headgate/detail/socket_watcher.hpp>
 #include <headgate/detail/used_connections.hpp>
 
 #include <optional>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// Who has to be told that libcurl makes or closes a socket.
 struct client_sockets {
@@ -14,6 +15,6 @@ struct client_sockets {
     used_connections used;
 };
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

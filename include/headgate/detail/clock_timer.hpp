@@ -1,11 +1,13 @@
 #ifndef HEADGATE_DETAIL_CLOCK_TIMER_HPP
 #define HEADGATE_DETAIL_CLOCK_TIMER_HPP
 
-#include <asio/basic_waitable_timer.hpp>
+#include <headgate/detail/config.hpp>
+
+#include HEADGATE_ASIO(basic_waitable_timer.hpp)
 
 #include <chrono>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 template <class Clock, class Executor>
 struct clock_timer_of {
@@ -36,6 +38,6 @@ typename Clock::duration time_since(typename Clock::time_point epoch,
     return when < epoch + most ? when - epoch : most;
 }
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

@@ -2,6 +2,7 @@
 #define HEADGATE_DETAIL_CURL_ENGINE_HPP
 
 #include <headgate/detail/client_sockets.hpp>
+#include <headgate/detail/config.hpp>
 #include <headgate/detail/curl_handle.hpp>
 #include <headgate/detail/curl_timer.hpp>
 #include <headgate/detail/curl_transfer.hpp>
@@ -11,16 +12,17 @@
 #include <headgate/detail/shutdown_service.hpp>
 #include <headgate/detail/socket_user.hpp>
 #include <headgate/detail/waiter.hpp>
+#include <headgate/error.hpp>
 #include <headgate/http/client_options.hpp>
 #include <headgate/http/client_statistics.hpp>
 #include <headgate/http/error.hpp>
 #include <headgate/http/response.hpp>
 
-#include <asio/any_io_executor.hpp>
-#include <asio/cancellation_type.hpp>
-#include <asio/error.hpp>
-#include <asio/post.hpp>
-#include <asio/strand.hpp>
+#include HEADGATE_ASIO(any_io_executor.hpp)
+#include HEADGATE_ASIO(cancellation_type.hpp)
+#include HEADGATE_ASIO(error.hpp)
+#include HEADGATE_ASIO(post.hpp)
+#include HEADGATE_ASIO(strand.hpp)
 
 #include <curl/curl.h>
 
@@ -34,11 +36,10 @@
 #include <new>
 #include <optional>
 #include <string>
-#include <system_error>
 #include <unordered_map>
 #include <utility>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// libcurl's multi interface in an Asio loop: libcurl says which sockets and which time to wait
 /// for, Asio waits. Every call into libcurl is made on one strand and none from within a callback.
@@ -227,7 +228,7 @@ private:
     }
 
     /// Takes all operations out of libcurl with one result.
-    void remove_all(std::error_code reason, const std::string& text)
+    void remove_all(error_code reason, const std::string& text)
     {
         while (!active_.empty()) {
             request_waiter& op = *active_.begin()->second;
@@ -240,7 +241,7 @@ private:
     decided_waiters<request_waiter> take_all() noexcept
     {
         intrusive_list<request_waiter> starting = take_starting();
-        done_.add_all(starting, std::error_code{}, http::response{});
+        done_.add_all(starting, error_code{}, http::response{});
         remove_all({}, {});
         return std::move(done_);
     }
@@ -323,7 +324,7 @@ private:
                 continue;
             }
             request_waiter& op = *transfer->op;
-            std::error_code failed;
+            error_code failed;
             http::response response = transfer->take(result, failed);
             long connections = 0;
             curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &connections);
@@ -343,7 +344,7 @@ private:
 
     void wait_for_time()
     {
-        timer_->wait([self = std::weak_ptr<curl_engine>{self()}](std::error_code failed) {
+        timer_->wait([self = std::weak_ptr<curl_engine>{self()}](error_code failed) {
             if (failed)
                 return;
             if (const auto alive = self.lock()) {
@@ -407,6 +408,6 @@ private:
     http::client_statistics published_;
 };
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

@@ -1,6 +1,8 @@
 #ifndef HEADGATE_DETAIL_CURL_HANDLE_HPP
 #define HEADGATE_DETAIL_CURL_HANDLE_HPP
 
+#include <headgate/detail/config.hpp>
+
 #include <curl/curl.h>
 
 #include <memory>
@@ -8,7 +10,7 @@
 #include <stdexcept>
 #include <string>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// Initialises libcurl once in the process; thread-safe as of libcurl 7.84.
 inline void curl_init()
@@ -65,6 +67,6 @@ private:
     std::unique_ptr<curl_slist, curl_deleter> list_;
 };
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

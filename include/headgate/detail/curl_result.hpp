@@ -1,13 +1,13 @@
 #ifndef HEADGATE_DETAIL_CURL_RESULT_HPP
 #define HEADGATE_DETAIL_CURL_RESULT_HPP
 
+#include <headgate/detail/config.hpp>
+#include <headgate/error.hpp>
 #include <headgate/http/error.hpp>
 
 #include <curl/curl.h>
 
-#include <system_error>
-
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// The version of HTTP as a response has it, such as 11, of what libcurl calls it; 0 if unknown.
 inline int http_version(long version) noexcept
@@ -27,7 +27,7 @@ inline int http_version(long version) noexcept
 }
 
 /// What a transfer that has failed is called, as far as libcurl alone says.
-inline std::error_code error_of(CURLcode result)
+inline error_code error_of(CURLcode result)
 {
     switch (result) {
     case CURLE_COULDNT_RESOLVE_HOST:
@@ -62,6 +62,6 @@ inline std::error_code error_of(CURLcode result)
     }
 }
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

@@ -1,16 +1,17 @@
 #ifndef HEADGATE_DETAIL_CURL_TIMER_HPP
 #define HEADGATE_DETAIL_CURL_TIMER_HPP
 
-#include <asio/any_io_executor.hpp>
-#include <asio/steady_timer.hpp>
+#include <headgate/detail/config.hpp>
+
+#include HEADGATE_ASIO(any_io_executor.hpp)
+#include HEADGATE_ASIO(steady_timer.hpp)
 
 #include <algorithm>
 #include <chrono>
 #include <optional>
-#include <system_error>
 #include <utility>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// The one time that libcurl wants to be called at, and the wait for it. Used on one strand only.
 ///
@@ -72,6 +73,6 @@ private:
     std::optional<clock::time_point> waited_for_;
 };
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

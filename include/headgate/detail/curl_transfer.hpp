@@ -1,6 +1,7 @@
 #ifndef HEADGATE_DETAIL_CURL_TRANSFER_HPP
 #define HEADGATE_DETAIL_CURL_TRANSFER_HPP
 
+#include <headgate/detail/config.hpp>
 #include <headgate/detail/curl_handle.hpp>
 #include <headgate/detail/curl_result.hpp>
 #include <headgate/detail/header_reader.hpp>
@@ -8,12 +9,13 @@
 #include <headgate/detail/public_address.hpp>
 #include <headgate/detail/socket_peek.hpp>
 #include <headgate/detail/used_connections.hpp>
+#include <headgate/error.hpp>
 #include <headgate/http/client_options.hpp>
 #include <headgate/http/error.hpp>
 #include <headgate/http/request.hpp>
 #include <headgate/http/response.hpp>
 
-#include <asio/ip/tcp.hpp>
+#include HEADGATE_ASIO_IP(tcp.hpp)
 
 #include <curl/curl.h>
 #include <sys/socket.h>
@@ -27,11 +29,10 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <utility>
 #include <vector>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// One request on its way: an easy handle and what libcurl reads from and writes to meanwhile.
 /// Reused for request after request. What is the same for all requests of a client is set once;
@@ -131,7 +132,7 @@ public:
     }
 
     /// What came of it.
-    http::response take(CURLcode result, std::error_code& failed)
+    http::response take(CURLcode result, error_code& failed)
     {
         long status = 0;
         curl_easy_getinfo(easy_.get(), CURLINFO_RESPONSE_CODE, &status);
@@ -430,6 +431,6 @@ private:
     char error_[CURL_ERROR_SIZE] = {};
 };
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

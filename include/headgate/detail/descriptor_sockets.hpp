@@ -1,20 +1,21 @@
 #ifndef HEADGATE_DETAIL_DESCRIPTOR_SOCKETS_HPP
 #define HEADGATE_DETAIL_DESCRIPTOR_SOCKETS_HPP
 
+#include <headgate/detail/config.hpp>
 #include <headgate/detail/socket_user.hpp>
+#include <headgate/error.hpp>
 
-#include <asio/any_io_executor.hpp>
-#include <asio/error.hpp>
-#include <asio/posix/stream_descriptor.hpp>
+#include HEADGATE_ASIO(any_io_executor.hpp)
+#include HEADGATE_ASIO(error.hpp)
+#include HEADGATE_ASIO_POSIX(stream_descriptor.hpp)
 
 #include <curl/curl.h>
 
 #include <memory>
-#include <system_error>
 #include <unordered_map>
 #include <utility>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// A socket_watcher with one Asio descriptor for each socket: a system call for each wait, but
 /// nothing that Asio does not have everywhere.
@@ -93,7 +94,7 @@ private:
         {
             pending = true;
             descriptor.async_wait(
-                type, [self = this->shared_from_this(), &pending, flag](std::error_code failed) {
+                type, [self = this->shared_from_this(), &pending, flag](error_code failed) {
                     pending = false;
                     if (!self->live || failed == asio::error::operation_aborted)
                         return;
@@ -130,6 +131,6 @@ private:
     std::unordered_map<curl_socket_t, std::shared_ptr<watched>> entries_;
 };
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

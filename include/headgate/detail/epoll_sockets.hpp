@@ -1,12 +1,14 @@
 #ifndef HEADGATE_DETAIL_EPOLL_SOCKETS_HPP
 #define HEADGATE_DETAIL_EPOLL_SOCKETS_HPP
 
+#include <headgate/detail/config.hpp>
 #include <headgate/detail/socket_user.hpp>
+#include <headgate/error.hpp>
 
-#include <asio/any_io_executor.hpp>
-#include <asio/error.hpp>
-#include <asio/posix/stream_descriptor.hpp>
-#include <asio/post.hpp>
+#include HEADGATE_ASIO(any_io_executor.hpp)
+#include HEADGATE_ASIO(error.hpp)
+#include HEADGATE_ASIO(post.hpp)
+#include HEADGATE_ASIO_POSIX(stream_descriptor.hpp)
 
 #include <curl/curl.h>
 #include <sys/epoll.h>
@@ -18,11 +20,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <system_error>
 #include <unordered_map>
 #include <utility>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// A socket_watcher with one epoll set of its own, for which Asio waits as for a single descriptor:
 /// a wake-up finds all sockets that are ready, and a connection that is used again and again costs
@@ -60,12 +61,12 @@ private:
         {
             const int set = ::epoll_create1(EPOLL_CLOEXEC);
             if (set < 0)
-                throw std::system_error{errno, asio::error::get_system_category(), "epoll_create1"};
-            std::error_code failed;
+                throw system_error{errno, asio::error::get_system_category(), "epoll_create1"};
+            error_code failed;
             set_.assign(set, failed);
             if (failed) {
                 ::close(set);
-                throw std::system_error{failed, "epoll set"};
+                throw system_error{failed, "epoll set"};
             }
         }
 
@@ -138,7 +139,7 @@ private:
             if (std::exchange(waiting_, true))
                 return;
             set_.async_wait(asio::posix::stream_descriptor::wait_read,
-                            [self = this->weak_from_this()](std::error_code failed) {
+                            [self = this->weak_from_this()](error_code failed) {
                                 if (const auto alive = self.lock())
                                     alive->on_wait(failed);
                             });
@@ -166,7 +167,7 @@ private:
                 (errno != (known ? ENOENT : EEXIST) ||
                  ::epoll_ctl(set_.native_handle(), known ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, socket,
                              &event) != 0))
-                throw std::system_error{errno, asio::error::get_system_category(), "epoll_ctl"};
+                throw system_error{errno, asio::error::get_system_category(), "epoll_ctl"};
             which.registered = wanted;
             which.registration = registration;
         }
@@ -177,7 +178,7 @@ private:
                 ::epoll_ctl(set_.native_handle(), EPOLL_CTL_DEL, socket, nullptr);
         }
 
-        void on_wait(std::error_code failed)
+        void on_wait(error_code failed)
         {
             waiting_ = false;
             const auto user = user_.lock();
@@ -245,6 +246,6 @@ private:
     std::shared_ptr<core> core_;
 };
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

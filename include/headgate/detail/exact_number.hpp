@@ -1,6 +1,7 @@
 #ifndef HEADGATE_DETAIL_EXACT_NUMBER_HPP
 #define HEADGATE_DETAIL_EXACT_NUMBER_HPP
 
+#include <headgate/detail/config.hpp>
 #include <headgate/detail/json_text.hpp>
 
 #include <nlohmann/json.hpp>
@@ -9,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// A value as it is to be sent back: a string as it is, a number digit for digit; empty for what
 /// means that there is none: null, false, an empty string.
@@ -51,6 +52,6 @@ inline std::string cursor_text(const nlohmann::json& document, const std::string
                                       : std::string{};
 }
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

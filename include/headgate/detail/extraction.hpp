@@ -1,19 +1,20 @@
 #ifndef HEADGATE_DETAIL_EXTRACTION_HPP
 #define HEADGATE_DETAIL_EXTRACTION_HPP
 
+#include <headgate/detail/config.hpp>
 #include <headgate/detail/rate_control.hpp>
 #include <headgate/outcome.hpp>
 #include <headgate/page.hpp>
 #include <headgate/result_channel.hpp>
 
-#include <asio/any_io_executor.hpp>
+#include HEADGATE_ASIO(any_io_executor.hpp)
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 
-namespace headgate {
+namespace HEADGATE_NAMESPACE {
 
 /// What an extraction has done so far.
 struct extract_statistics {
@@ -75,6 +76,6 @@ private:
 };
 
 } // namespace detail
-} // namespace headgate
+} // namespace HEADGATE_NAMESPACE
 
 #endif

@@ -4,6 +4,7 @@
 #include <headgate/detail/any_pager.hpp>
 #include <headgate/detail/asio.hpp>
 #include <headgate/detail/clock_timer.hpp>
+#include <headgate/detail/config.hpp>
 #include <headgate/detail/extraction.hpp>
 #include <headgate/detail/extraction_state.hpp>
 #include <headgate/detail/flight.hpp>
@@ -15,6 +16,7 @@
 #include <headgate/detail/request_preparer.hpp>
 #include <headgate/detail/retry_policy.hpp>
 #include <headgate/detail/stall_watch.hpp>
+#include <headgate/error.hpp>
 #include <headgate/extract_options.hpp>
 #include <headgate/http/client_options.hpp>
 #include <headgate/http/error.hpp>
@@ -28,12 +30,12 @@
 #include <headgate/work_queue.hpp>
 #include <headgate/worker_pool.hpp>
 
-#include <asio/awaitable.hpp>
-#include <asio/bind_cancellation_slot.hpp>
-#include <asio/cancellation_state.hpp>
-#include <asio/error.hpp>
-#include <asio/this_coro.hpp>
-#include <asio/use_awaitable.hpp>
+#include HEADGATE_ASIO(awaitable.hpp)
+#include HEADGATE_ASIO(bind_cancellation_slot.hpp)
+#include HEADGATE_ASIO(cancellation_state.hpp)
+#include HEADGATE_ASIO(error.hpp)
+#include HEADGATE_ASIO(this_coro.hpp)
+#include HEADGATE_ASIO(use_awaitable.hpp)
 
 #include <chrono>
 #include <cstddef>
@@ -44,12 +46,11 @@
 #include <sstream>
 #include <stdexcept>
 #include <string>
-#include <system_error>
 #include <utility>
 #include <variant>
 #include <vector>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// One extraction: the plan says what to ask for, the workers fetch and parse, the channel
 /// delivers. Kept alive by its workers and by the stream.
@@ -137,7 +138,7 @@ private:
             co_await fetch_pages(me);
         } catch (const run_ended&) { // it was said
             throw;
-        } catch (const std::system_error& e) {
+        } catch (const system_error& e) {
             if (e.code() != asio::error::operation_aborted)
                 note_thrown();
             throw;
@@ -207,7 +208,7 @@ private:
                 asio::bind_cancellation_slot(wait.slot(), as_tuple(asio::use_awaitable)));
             auto [failed] = co_await std::move(operation);
             if (here.end() == wait_end::by_itself && failed)
-                throw std::system_error{failed};
+                throw system_error{failed};
         }
     }
 
@@ -237,7 +238,7 @@ private:
         const bool repeatable = state_.options().repeat_any_method() || request.method() == "GET" ||
                                 request.method() == "HEAD";
         const time sent = now();
-        std::error_code failed;
+        error_code failed;
         http::response response;
         {
             const flight counted = state_.in_flight(so_far.tries > 0);
@@ -332,7 +333,7 @@ private:
         auto [failed] = co_await std::move(operation);
         const wait_end how = here.end();
         if (how == wait_end::by_itself && failed)
-            throw std::system_error{failed};
+            throw system_error{failed};
         use found = how == wait_end::called_off ? use::none : use::wanted;
         if (how == wait_end::put_off)
             found = co_await until_decided(what, wait);
@@ -454,6 +455,6 @@ private:
     std::optional<typename clock::time_point> finished_;
 };
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

@@ -3,6 +3,7 @@
 
 #include <headgate/detail/any_pager.hpp>
 #include <headgate/detail/bounds.hpp>
+#include <headgate/detail/config.hpp>
 #include <headgate/detail/extraction.hpp>
 #include <headgate/detail/flight.hpp>
 #include <headgate/detail/observation.hpp>
@@ -17,6 +18,7 @@
 #include <headgate/detail/record_store.hpp>
 #include <headgate/detail/retry_policy.hpp>
 #include <headgate/detail/unique_records.hpp>
+#include <headgate/error.hpp>
 #include <headgate/extract_options.hpp>
 #include <headgate/http/request.hpp>
 #include <headgate/http/response.hpp>
@@ -36,11 +38,10 @@
 #include <mutex>
 #include <optional>
 #include <string>
-#include <system_error>
 #include <utility>
 #include <vector>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// What an extraction has planned, received, counted and found: all of it but the waiting and the
 /// sending. Times count from its start. Safe to share between threads.
@@ -267,7 +268,7 @@ public:
 
     // The tries for a page.
 
-    bool may_pass(std::error_code failed) const
+    bool may_pass(error_code failed) const
     {
         std::lock_guard lock{mutex_};
         return control_.retries().may_pass(failed);
@@ -435,6 +436,6 @@ private:
     time waits_until_{0};
 };
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

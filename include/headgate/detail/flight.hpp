@@ -1,13 +1,14 @@
 #ifndef HEADGATE_DETAIL_FLIGHT_HPP
 #define HEADGATE_DETAIL_FLIGHT_HPP
 
+#include <headgate/detail/config.hpp>
 #include <headgate/detail/extraction.hpp>
 
 #include <algorithm>
 #include <exception>
 #include <mutex>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// Ends a run; where it is thrown the outcome has been noted already.
 class run_ended : public std::exception {
@@ -39,6 +40,6 @@ private:
     extract_statistics& all_;
 };
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

@@ -1,6 +1,7 @@
 #ifndef HEADGATE_DETAIL_GATE_STATE_HPP
 #define HEADGATE_DETAIL_GATE_STATE_HPP
 
+#include <headgate/detail/config.hpp>
 #include <headgate/detail/limit_set.hpp>
 #include <headgate/limit.hpp>
 
@@ -13,7 +14,7 @@
 #include <string>
 #include <utility>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// How late a waiter may be woken without losing its place in the schedule, if that makes sense.
 inline std::chrono::nanoseconds checked_credit(std::chrono::nanoseconds credit, const char* owner)
@@ -156,6 +157,6 @@ private:
     std::uint64_t probe_ = 0;
 };
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

@@ -1,6 +1,7 @@
 #ifndef HEADGATE_DETAIL_HEADER_READER_HPP
 #define HEADGATE_DETAIL_HEADER_READER_HPP
 
+#include <headgate/detail/config.hpp>
 #include <headgate/http/response.hpp>
 
 #include <algorithm>
@@ -8,7 +9,7 @@
 #include <string_view>
 #include <utility>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// Makes header fields of the lines that libcurl's header callback gets, and keeps those of the
 /// final answer: not those of a 1xx or of a proxy before it, nor trailers. libcurl keeps them as
@@ -79,6 +80,6 @@ private:
     bool body_ = false;
 };
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

@@ -2,6 +2,7 @@
 #define HEADGATE_DETAIL_IDLE_TRANSFERS_HPP
 
 #include <headgate/detail/client_sockets.hpp>
+#include <headgate/detail/config.hpp>
 #include <headgate/detail/curl_transfer.hpp>
 #include <headgate/detail/request_waiter.hpp>
 #include <headgate/http/client_options.hpp>
@@ -13,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// Transfers to use again, because a new easy handle costs much. Those that it makes tell of the
 /// sockets that they open and close.
@@ -87,6 +88,6 @@ private:
     std::vector<std::unique_ptr<waited_transfer>> idle_;
 };
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

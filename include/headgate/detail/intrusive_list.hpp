@@ -1,10 +1,12 @@
 #ifndef HEADGATE_DETAIL_INTRUSIVE_LIST_HPP
 #define HEADGATE_DETAIL_INTRUSIVE_LIST_HPP
 
+#include <headgate/detail/config.hpp>
+
 #include <cstddef>
 #include <utility>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 template <class T>
 class intrusive_list;
@@ -91,6 +93,6 @@ private:
     std::size_t size_ = 0;
 };
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

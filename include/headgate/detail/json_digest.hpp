@@ -1,6 +1,8 @@
 #ifndef HEADGATE_DETAIL_JSON_DIGEST_HPP
 #define HEADGATE_DETAIL_JSON_DIGEST_HPP
 
+#include <headgate/detail/config.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -8,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// Two hashes as one, in this order (the finalizer of MurmurHash3).
 inline std::size_t mix(std::size_t a, std::size_t b) noexcept
@@ -83,6 +85,6 @@ private:
     std::vector<level> levels_;
 };
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

@@ -1,6 +1,8 @@
 #ifndef HEADGATE_DETAIL_JSON_POINTER_HPP
 #define HEADGATE_DETAIL_JSON_POINTER_HPP
 
+#include <headgate/detail/config.hpp>
+
 #include <nlohmann/json.hpp>
 
 #include <cstdint>
@@ -9,7 +11,7 @@
 #include <string>
 #include <vector>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// A JSON Pointer (RFC 6901) from text.
 /// @throws std::invalid_argument that shows the text, if it is not one.
@@ -42,6 +44,6 @@ inline std::optional<std::uint64_t> unsigned_at(const nlohmann::json& document,
     return value.is_number_unsigned() ? std::optional{value.get<std::uint64_t>()} : std::nullopt;
 }
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

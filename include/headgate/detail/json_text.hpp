@@ -1,6 +1,7 @@
 #ifndef HEADGATE_DETAIL_JSON_TEXT_HPP
 #define HEADGATE_DETAIL_JSON_TEXT_HPP
 
+#include <headgate/detail/config.hpp>
 #include <headgate/detail/json_pointer.hpp>
 
 #include <nlohmann/json.hpp>
@@ -15,7 +16,7 @@
 #include <system_error>
 #include <vector>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// Finds values in JSON text without reading them, for what a tree does not keep: the digits of a
 /// number, the order of members, white space. The text is taken to be valid; in other text what is
@@ -212,6 +213,6 @@ inline std::string with_value(std::string object, const nlohmann::json::json_poi
     return object;
 }
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

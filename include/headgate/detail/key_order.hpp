@@ -1,11 +1,12 @@
 #ifndef HEADGATE_DETAIL_KEY_ORDER_HPP
 #define HEADGATE_DETAIL_KEY_ORDER_HPP
 
+#include <headgate/detail/config.hpp>
 #include <headgate/detail/key_value.hpp>
 
 #include <utility>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// Which way the keys of a list run, as the first two show that differ, and whether the others keep
 /// to it. Keys that are the same may follow each other, and a record without a key may stand
@@ -40,6 +41,6 @@ private:
     key_value last_;
 };
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

@@ -1,6 +1,8 @@
 #ifndef HEADGATE_DETAIL_KEY_VALUE_HPP
 #define HEADGATE_DETAIL_KEY_VALUE_HPP
 
+#include <headgate/detail/config.hpp>
+
 #include <algorithm>
 #include <charconv>
 #include <compare>
@@ -12,7 +14,7 @@
 #include <system_error>
 #include <utility>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// -1, 0 or 1.
 inline int sign_of(std::strong_ordering order) noexcept
@@ -178,6 +180,6 @@ private:
     bool is_number_ = false;
 };
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

@@ -3,6 +3,7 @@
 
 #include <headgate/detail/acquire_waiter.hpp>
 #include <headgate/detail/clock_timer.hpp>
+#include <headgate/detail/config.hpp>
 #include <headgate/detail/gate_state.hpp>
 #include <headgate/detail/intrusive_list.hpp>
 #include <headgate/detail/limiter_statistics.hpp>
@@ -12,7 +13,7 @@
 #include <headgate/limit.hpp>
 #include <headgate/permit.hpp>
 
-#include <asio/error.hpp>
+#include HEADGATE_ASIO(error.hpp)
 
 #include <algorithm>
 #include <chrono>
@@ -23,12 +24,11 @@
 #include <mutex>
 #include <optional>
 #include <span>
-#include <system_error>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// The state of a keyed limiter: a line of waiters with limits of its own for each key, the limits
 /// that all share, and one timer. The heads of the lines are ordered by when their own limits let
@@ -154,7 +154,7 @@ public:
         arm();
     }
 
-    void close(std::error_code reason)
+    void close(error_code reason)
     {
         granted_waiters refused;
         {
@@ -203,7 +203,7 @@ private:
         return std::max(of.gate_.due(tokens), shared_.due(tokens));
     }
 
-    std::optional<std::error_code> refuse(const line& of, std::size_t tokens, bool permits) const
+    std::optional<error_code> refuse(const line& of, std::size_t tokens, bool permits) const
     {
         if (closed_)
             return error::closed;
@@ -308,7 +308,7 @@ private:
             grant(of, op.tokens, now, op.since < now, op.wants_permit);
         if (op.wants_permit)
             static_cast<acquire_permit_waiter&>(op).granted = permit{of.shared_from_this(), what};
-        decided.add(op, std::error_code{});
+        decided.add(op, error_code{});
     }
 
     void serve(granted_waiters& decided)
@@ -341,7 +341,7 @@ private:
             return;
         }
         timer_->expires_at(epoch_ + std::chrono::ceil<typename Clock::duration>(next));
-        timer_->async_wait([self = this->weak_from_this()](std::error_code failed) {
+        timer_->async_wait([self = this->weak_from_this()](error_code failed) {
             if (failed)
                 return;
             if (auto alive = self.lock())
@@ -360,7 +360,7 @@ private:
         decided.complete();
     }
 
-    void take_all(granted_waiters& decided, std::error_code reason)
+    void take_all(granted_waiters& decided, error_code reason)
     {
         for (auto& [key, of] : lines_) {
             while (!of->waiting_.empty())
@@ -399,6 +399,6 @@ private:
     bool closed_ = false;
 };
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

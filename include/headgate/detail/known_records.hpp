@@ -1,6 +1,7 @@
 #ifndef HEADGATE_DETAIL_KNOWN_RECORDS_HPP
 #define HEADGATE_DETAIL_KNOWN_RECORDS_HPP
 
+#include <headgate/detail/config.hpp>
 #include <headgate/record.hpp>
 
 #include <nlohmann/json.hpp>
@@ -14,7 +15,7 @@
 #include <utility>
 #include <vector>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// Records that may come again, whole: two that only share a key, or a hash, are not the same.
 ///
@@ -65,6 +66,6 @@ private:
     std::map<std::size_t, group> groups_; // by hash
 };
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

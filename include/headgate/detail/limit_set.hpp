@@ -1,6 +1,7 @@
 #ifndef HEADGATE_DETAIL_LIMIT_SET_HPP
 #define HEADGATE_DETAIL_LIMIT_SET_HPP
 
+#include <headgate/detail/config.hpp>
 #include <headgate/detail/sliding_log.hpp>
 #include <headgate/detail/token_bucket.hpp>
 #include <headgate/limit.hpp>
@@ -14,7 +15,7 @@
 #include <variant>
 #include <vector>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// Several limits as one: `n` tokens are due when every limit has them, and are taken from all.
 class limit_set {
@@ -152,6 +153,6 @@ private:
     time interval_{0};
 };
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

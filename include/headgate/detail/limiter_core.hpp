@@ -3,6 +3,7 @@
 
 #include <headgate/detail/acquire_waiter.hpp>
 #include <headgate/detail/clock_timer.hpp>
+#include <headgate/detail/config.hpp>
 #include <headgate/detail/gate_state.hpp>
 #include <headgate/detail/intrusive_list.hpp>
 #include <headgate/detail/limit_set.hpp>
@@ -12,7 +13,7 @@
 #include <headgate/error.hpp>
 #include <headgate/permit.hpp>
 
-#include <asio/error.hpp>
+#include HEADGATE_ASIO(error.hpp)
 
 #include <algorithm>
 #include <chrono>
@@ -22,11 +23,10 @@
 #include <mutex>
 #include <optional>
 #include <span>
-#include <system_error>
 #include <utility>
 #include <vector>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// The state of a limiter: the limits, the line of those who wait, and one timer armed for the
 /// first of them. Everything happens under one mutex; handlers are posted after it is released.
@@ -99,7 +99,7 @@ public:
         decided.complete();
     }
 
-    void close(std::error_code reason)
+    void close(error_code reason)
     {
         granted_waiters refused;
         {
@@ -205,7 +205,7 @@ private:
         return std::chrono::floor<time>(time_since<Clock>(epoch_, until));
     }
 
-    std::optional<std::error_code> refuse(const acquire_waiter& op) const
+    std::optional<error_code> refuse(const acquire_waiter& op) const
     {
         if (closed_)
             return error::closed;
@@ -258,7 +258,7 @@ private:
         planned_.reset();
     }
 
-    void take_all(granted_waiters& decided, std::error_code reason)
+    void take_all(granted_waiters& decided, error_code reason)
     {
         while (!waiting_.empty()) {
             acquire_waiter& op = waiting_.front();
@@ -302,7 +302,7 @@ private:
         if (op.wants_permit)
             static_cast<acquire_permit_waiter&>(op).granted =
                 permit{std::static_pointer_cast<limiter_core>(this->shared_from_this()), what};
-        decided.add(op, std::error_code{});
+        decided.add(op, error_code{});
     }
 
     /// Grants what is due, in order, tells those who are out of time, and arms the timer for the
@@ -366,7 +366,7 @@ private:
             return;
         }
         timer_->expires_at(epoch_ + std::chrono::ceil<typename Clock::duration>(next));
-        timer_->async_wait([self = this->weak_from_this()](std::error_code failed) {
+        timer_->async_wait([self = this->weak_from_this()](error_code failed) {
             if (failed)
                 return;
             if (auto alive = self.lock())
@@ -418,6 +418,6 @@ private:
     bool closed_ = false;
 };
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

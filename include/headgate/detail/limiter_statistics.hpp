@@ -1,11 +1,13 @@
 #ifndef HEADGATE_DETAIL_LIMITER_STATISTICS_HPP
 #define HEADGATE_DETAIL_LIMITER_STATISTICS_HPP
 
+#include <headgate/detail/config.hpp>
+
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 
-namespace headgate {
+namespace HEADGATE_NAMESPACE {
 
 /// What a limiter has done so far.
 struct limiter_statistics {
@@ -17,6 +19,6 @@ struct limiter_statistics {
     std::chrono::nanoseconds total_wait{0}; ///< time that granted acquires spent waiting
 };
 
-} // namespace headgate
+} // namespace HEADGATE_NAMESPACE
 
 #endif

@@ -1,6 +1,8 @@
 #ifndef HEADGATE_DETAIL_LIST_END_HPP
 #define HEADGATE_DETAIL_LIST_END_HPP
 
+#include <headgate/detail/config.hpp>
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -11,7 +13,7 @@
 #include <set>
 #include <utility>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// Finds the end of a list of which spans are asked for side by side.
 ///
@@ -429,6 +431,6 @@ private:
     std::set<std::uint64_t> in_flight_;
 };
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

@@ -2,6 +2,7 @@
 #define HEADGATE_DETAIL_NEXT_HINT_HPP
 
 #include <headgate/detail/bounds.hpp>
+#include <headgate/detail/config.hpp>
 #include <headgate/detail/json_pointer.hpp>
 #include <headgate/detail/printable.hpp>
 #include <headgate/http/link.hpp>
@@ -21,7 +22,7 @@
 #include <string_view>
 #include <type_traits>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// Signs that there is a next page on one that names none where the next one is looked for: what
 /// would be the end of a list may only be a wrong name, or a server that writes its header wrongly.
@@ -279,6 +280,6 @@ private:
     }
 };
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

@@ -1,6 +1,7 @@
 #ifndef HEADGATE_DETAIL_NUMBERED_PAGER_HPP
 #define HEADGATE_DETAIL_NUMBERED_PAGER_HPP
 
+#include <headgate/detail/config.hpp>
 #include <headgate/detail/json_pointer.hpp>
 #include <headgate/detail/list_end.hpp>
 #include <headgate/detail/numbered_plan.hpp>
@@ -21,7 +22,7 @@
 #include <utility>
 #include <vector>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// What paging by offset and by page number have in common.
 class numbered_pager {
@@ -293,6 +294,6 @@ private:
     std::vector<std::size_t> digests_; // of the page that is taken in
 };
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

@@ -1,6 +1,7 @@
 #ifndef HEADGATE_DETAIL_NUMBERED_PLAN_HPP
 #define HEADGATE_DETAIL_NUMBERED_PLAN_HPP
 
+#include <headgate/detail/config.hpp>
 #include <headgate/detail/list_end.hpp>
 #include <headgate/detail/recent_digests.hpp>
 
@@ -12,7 +13,7 @@
 #include <set>
 #include <utility>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// Plans the pages of a list that can be asked for by number, and finds its end.
 ///
@@ -391,6 +392,6 @@ private:
     recent_digests digests_;
 };
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

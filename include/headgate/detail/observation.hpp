@@ -1,6 +1,8 @@
 #ifndef HEADGATE_DETAIL_OBSERVATION_HPP
 #define HEADGATE_DETAIL_OBSERVATION_HPP
 
+#include <headgate/detail/config.hpp>
+#include <headgate/error.hpp>
 #include <headgate/http/response.hpp>
 #include <headgate/observer.hpp>
 
@@ -10,10 +12,9 @@
 #include <memory>
 #include <mutex>
 #include <string_view>
-#include <system_error>
 #include <utility>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// Tells an observer what a run does, under the run's lock. Where there is none each call is one
 /// check.
@@ -45,7 +46,7 @@ public:
         });
     }
 
-    void answered(observed_answer& it, std::error_code error, const http::response& response)
+    void answered(observed_answer& it, error_code error, const http::response& response)
     {
         tell([&](observer& to, time now) {
             it.received = now;
@@ -80,6 +81,6 @@ private:
     bool failed_ = false;
 };
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

@@ -1,6 +1,7 @@
 #ifndef HEADGATE_DETAIL_ORIGIN_GUARD_HPP
 #define HEADGATE_DETAIL_ORIGIN_GUARD_HPP
 
+#include <headgate/detail/config.hpp>
 #include <headgate/http/request.hpp>
 #include <headgate/http/response.hpp>
 #include <headgate/http/url.hpp>
@@ -14,7 +15,7 @@
 #include <utility>
 #include <vector>
 
-namespace headgate {
+namespace HEADGATE_NAMESPACE {
 
 /// A server sent the extraction somewhere it must not go.
 class foreign_origin : public std::runtime_error {
@@ -128,6 +129,6 @@ private:
 };
 
 } // namespace detail
-} // namespace headgate
+} // namespace HEADGATE_NAMESPACE
 
 #endif

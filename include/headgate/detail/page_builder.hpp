@@ -2,6 +2,7 @@
 #define HEADGATE_DETAIL_PAGE_BUILDER_HPP
 
 #include <headgate/detail/bounds.hpp>
+#include <headgate/detail/config.hpp>
 #include <headgate/detail/json_digest.hpp>
 #include <headgate/detail/json_pointer.hpp>
 #include <headgate/detail/record_store.hpp>
@@ -17,7 +18,7 @@
 #include <utility>
 #include <vector>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// Tells how far nlohmann's parser has read.
 class read_position {
@@ -252,6 +253,6 @@ private:
     json_digest record_;     // and the one that is being read
 };
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

@@ -2,6 +2,7 @@
 #define HEADGATE_DETAIL_PAGE_CHAIN_HPP
 
 #include <headgate/detail/bounds.hpp>
+#include <headgate/detail/config.hpp>
 #include <headgate/detail/exact_number.hpp>
 #include <headgate/detail/json_pointer.hpp>
 #include <headgate/detail/next_hint.hpp>
@@ -24,7 +25,7 @@
 #include <string>
 #include <utility>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// What all styles have in common in which each page names the next: one page at a time, the end
 /// where none is named, and the loops that servers lead their clients into, as far as a name or a
@@ -321,6 +322,6 @@ private:
     recent_digests pages_;
 };
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

@@ -1,6 +1,7 @@
 #ifndef HEADGATE_DETAIL_PAGE_EFFORT_HPP
 #define HEADGATE_DETAIL_PAGE_EFFORT_HPP
 
+#include <headgate/detail/config.hpp>
 #include <headgate/detail/retry_policy.hpp>
 #include <headgate/http/request.hpp>
 #include <headgate/observer.hpp>
@@ -8,7 +9,7 @@
 #include <cstdint>
 #include <optional>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// What has been tried for a page.
 struct page_effort {
@@ -33,6 +34,6 @@ struct page_effort {
     }
 };
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

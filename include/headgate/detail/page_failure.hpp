@@ -2,8 +2,10 @@
 #define HEADGATE_DETAIL_PAGE_FAILURE_HPP
 
 #include <headgate/detail/bounds.hpp>
+#include <headgate/detail/config.hpp>
 #include <headgate/detail/origin_guard.hpp>
 #include <headgate/detail/retry_policy.hpp>
+#include <headgate/error.hpp>
 #include <headgate/http/error.hpp>
 #include <headgate/http/response.hpp>
 #include <headgate/outcome.hpp>
@@ -11,16 +13,15 @@
 
 #include <exception>
 #include <string>
-#include <system_error>
 #include <utility>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// Why a try for a page came to nothing, and whether another may do better.
 class page_failure {
 public:
     /// No answer came.
-    page_failure(std::error_code failed, const http::response& response, bool may_be_tried_again)
+    page_failure(error_code failed, const http::response& response, bool may_be_tried_again)
         : reason_{response.error_text()}, may_pass_{may_be_tried_again}
     {
         if (failed == http::error::body_too_large || failed == http::error::headers_too_large)
@@ -67,6 +68,6 @@ private:
     outcome_code code_ = outcome_code::page_failed;
 };
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

@@ -1,6 +1,7 @@
 #ifndef HEADGATE_DETAIL_PAGE_KEYS_HPP
 #define HEADGATE_DETAIL_PAGE_KEYS_HPP
 
+#include <headgate/detail/config.hpp>
 #include <headgate/detail/json_text.hpp>
 #include <headgate/record.hpp>
 
@@ -13,7 +14,7 @@
 #include <unordered_set>
 #include <utility>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// Whether there is a number in it that is no integer of 64 bits. Two of those that differ may be
 /// the same in a tree.
@@ -64,6 +65,6 @@ private:
     std::unordered_set<std::string> keys_;
 };
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

@@ -1,12 +1,14 @@
 #ifndef HEADGATE_DETAIL_PAGE_ORDER_HPP
 #define HEADGATE_DETAIL_PAGE_ORDER_HPP
 
+#include <headgate/detail/config.hpp>
+
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <utility>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// Puts pages that come in any order into the order of their numbers. How many wait for those
 /// before them is up to the caller.
@@ -44,6 +46,6 @@ private:
     std::map<std::uint64_t, Page> waiting_;
 };
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

@@ -2,6 +2,7 @@
 #define HEADGATE_DETAIL_PAGE_PLAN_HPP
 
 #include <headgate/detail/any_pager.hpp>
+#include <headgate/detail/config.hpp>
 #include <headgate/detail/page_order.hpp>
 #include <headgate/outcome.hpp>
 #include <headgate/paging/pager.hpp>
@@ -17,7 +18,7 @@
 #include <string>
 #include <utility>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// Which pages are to be asked for, in which order they are delivered, and when that is all: the
 /// pager, the caller's cap on pages, and the order. A state machine without I/O.
@@ -176,6 +177,6 @@ private:
     page_order<std::pair<task, Page>> order_;
 };
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

@@ -1,6 +1,7 @@
 #ifndef HEADGATE_DETAIL_PAGE_READER_HPP
 #define HEADGATE_DETAIL_PAGE_READER_HPP
 
+#include <headgate/detail/config.hpp>
 #include <headgate/detail/printable.hpp>
 #include <headgate/http/response.hpp>
 #include <headgate/http/url.hpp>
@@ -13,7 +14,7 @@
 #include <string>
 #include <utility>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// An answer that is no page although its status is a success; another try may get the page.
 class no_page_yet : public unreadable_body {
@@ -138,6 +139,6 @@ private:
     parser parse_;
 };
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

@@ -1,6 +1,7 @@
 #ifndef HEADGATE_DETAIL_PAGE_TAIL_HPP
 #define HEADGATE_DETAIL_PAGE_TAIL_HPP
 
+#include <headgate/detail/config.hpp>
 #include <headgate/record.hpp>
 
 #include <algorithm>
@@ -12,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// How many of the first `most` records are the last of others, as their digests say. In linear
 /// time (Knuth, Morris and Pratt), also where the same few records come again and again.
@@ -132,6 +133,6 @@ private:
     std::map<std::uint64_t, std::vector<std::size_t>> pages_;
 };
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

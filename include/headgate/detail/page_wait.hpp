@@ -1,13 +1,14 @@
 #ifndef HEADGATE_DETAIL_PAGE_WAIT_HPP
 #define HEADGATE_DETAIL_PAGE_WAIT_HPP
 
+#include <headgate/detail/config.hpp>
 #include <headgate/detail/intrusive_list.hpp>
 
-#include <asio/any_io_executor.hpp>
-#include <asio/cancellation_signal.hpp>
-#include <asio/cancellation_state.hpp>
-#include <asio/cancellation_type.hpp>
-#include <asio/post.hpp>
+#include HEADGATE_ASIO(any_io_executor.hpp)
+#include HEADGATE_ASIO(cancellation_signal.hpp)
+#include HEADGATE_ASIO(cancellation_state.hpp)
+#include HEADGATE_ASIO(cancellation_type.hpp)
+#include HEADGATE_ASIO(post.hpp)
 
 #include <algorithm>
 #include <memory>
@@ -15,7 +16,7 @@
 #include <utility>
 #include <vector>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// A worker that waits before it sends a request, for a token or for the next try, or until its
 /// page is wanted again. Others can call the wait off when its page is of no use any more: the list
@@ -160,6 +161,6 @@ private:
     std::vector<page_wait<Task>*> held_back_;
 };
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

@@ -1,6 +1,7 @@
 #ifndef HEADGATE_DETAIL_PARAMETER_HPP
 #define HEADGATE_DETAIL_PARAMETER_HPP
 
+#include <headgate/detail/config.hpp>
 #include <headgate/detail/json_pointer.hpp>
 #include <headgate/detail/json_text.hpp>
 #include <headgate/http/request.hpp>
@@ -14,7 +15,7 @@
 #include <string_view>
 #include <utility>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// Where a pager puts a value into a request: a query parameter, or, if the name begins with a
 /// slash, a place in the JSON body (a JSON Pointer), as lists that are asked for with POST have it.
@@ -79,6 +80,6 @@ private:
     std::string name_;
 };
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

@@ -1,19 +1,21 @@
 #ifndef HEADGATE_DETAIL_POOL_CORE_HPP
 #define HEADGATE_DETAIL_POOL_CORE_HPP
 
+#include <headgate/detail/config.hpp>
 #include <headgate/detail/intrusive_list.hpp>
 #include <headgate/detail/shutdown_service.hpp>
 #include <headgate/detail/waiter.hpp>
+#include <headgate/error.hpp>
 
-#include <asio/any_io_executor.hpp>
-#include <asio/awaitable.hpp>
-#include <asio/bind_cancellation_slot.hpp>
-#include <asio/cancellation_signal.hpp>
-#include <asio/cancellation_type.hpp>
-#include <asio/co_spawn.hpp>
-#include <asio/error.hpp>
-#include <asio/post.hpp>
-#include <asio/strand.hpp>
+#include HEADGATE_ASIO(any_io_executor.hpp)
+#include HEADGATE_ASIO(awaitable.hpp)
+#include HEADGATE_ASIO(bind_cancellation_slot.hpp)
+#include HEADGATE_ASIO(cancellation_signal.hpp)
+#include HEADGATE_ASIO(cancellation_type.hpp)
+#include HEADGATE_ASIO(co_spawn.hpp)
+#include HEADGATE_ASIO(error.hpp)
+#include HEADGATE_ASIO(post.hpp)
+#include HEADGATE_ASIO(strand.hpp)
 
 #include <algorithm>
 #include <cstddef>
@@ -22,10 +24,9 @@
 #include <memory>
 #include <mutex>
 #include <stdexcept>
-#include <system_error>
 #include <utility>
 
-namespace headgate {
+namespace HEADGATE_NAMESPACE {
 
 /// What a worker pool does and has done.
 struct worker_pool_statistics {
@@ -221,7 +222,7 @@ private:
     void cancel_run()
     {
         fail(std::make_exception_ptr(
-            std::system_error{make_error_code(asio::error::operation_aborted)}));
+            system_error{make_error_code(asio::error::operation_aborted)}));
     }
 
     /// Keeps the first reason and cancels everybody, once.
@@ -252,6 +253,6 @@ private:
 };
 
 } // namespace detail
-} // namespace headgate
+} // namespace HEADGATE_NAMESPACE
 
 #endif

@@ -2,13 +2,14 @@
 #define HEADGATE_DETAIL_POP_LINE_HPP
 
 #include <headgate/detail/clock_timer.hpp>
+#include <headgate/detail/config.hpp>
 #include <headgate/detail/intrusive_list.hpp>
+#include <headgate/error.hpp>
 
 #include <optional>
-#include <system_error>
 #include <utility>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// Those who wait for an item, in order, and one timer for the first of their deadlines. Used under
 /// the lock of the object that they wait on.
@@ -61,7 +62,7 @@ public:
         if (!timer_)
             timer_.emplace(executor);
         timer_->expires_at(deadlines_.begin()->first);
-        timer_->async_wait([on_time = std::move(on_time)](std::error_code failed) {
+        timer_->async_wait([on_time = std::move(on_time)](error_code failed) {
             if (!failed)
                 on_time();
         });
@@ -82,6 +83,6 @@ private:
     std::optional<timer> timer_;
 };
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

@@ -1,12 +1,14 @@
 #ifndef HEADGATE_DETAIL_PRINTABLE_HPP
 #define HEADGATE_DETAIL_PRINTABLE_HPP
 
+#include <headgate/detail/config.hpp>
+
 #include <algorithm>
 #include <cstddef>
 #include <string>
 #include <utility>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// Text of which no more than `longest` bytes are kept, and dots if there were more.
 inline std::string shortened(std::string text, std::size_t longest)
@@ -30,6 +32,6 @@ inline std::string printable(std::string text)
     return text;
 }
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

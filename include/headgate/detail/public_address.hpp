@@ -1,17 +1,19 @@
 #ifndef HEADGATE_DETAIL_PUBLIC_ADDRESS_HPP
 #define HEADGATE_DETAIL_PUBLIC_ADDRESS_HPP
 
-#include <asio/ip/address.hpp>
-#include <asio/ip/address_v4.hpp>
-#include <asio/ip/address_v6.hpp>
+#include <headgate/detail/config.hpp>
+#include <headgate/error.hpp>
+
+#include HEADGATE_ASIO_IP(address.hpp)
+#include HEADGATE_ASIO_IP(address_v4.hpp)
+#include HEADGATE_ASIO_IP(address_v6.hpp)
 
 #include <algorithm>
 #include <array>
 #include <cstddef>
 #include <string>
-#include <system_error>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// Whether an address is one of the internet, according to the special-purpose address registries
 /// of IANA (RFC 6890): not loopback, link-local, private, shared, multicast or reserved.
@@ -67,11 +69,11 @@ inline bool is_public(const asio::ip::address& address)
 /// The same for an address as text; false for what is none.
 inline bool is_public(const std::string& address)
 {
-    std::error_code malformed;
+    error_code malformed;
     const auto parsed = asio::ip::make_address(address.substr(0, address.find('%')), malformed);
     return !malformed && is_public(parsed);
 }
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

@@ -2,6 +2,7 @@
 #define HEADGATE_DETAIL_RATE_CONTROL_HPP
 
 #include <headgate/detail/adaptive_limits.hpp>
+#include <headgate/detail/config.hpp>
 #include <headgate/detail/retry_policy.hpp>
 #include <headgate/extract_options.hpp>
 #include <headgate/http/rate_hint.hpp>
@@ -16,7 +17,7 @@
 #include <utility>
 #include <vector>
 
-namespace headgate {
+namespace HEADGATE_NAMESPACE {
 
 /// What a server has said of its limit; what it has not said is empty.
 struct server_limit_report {
@@ -151,6 +152,6 @@ private:
 };
 
 } // namespace detail
-} // namespace headgate
+} // namespace HEADGATE_NAMESPACE
 
 #endif

@@ -1,6 +1,8 @@
 #ifndef HEADGATE_DETAIL_RECENT_DIGESTS_HPP
 #define HEADGATE_DETAIL_RECENT_DIGESTS_HPP
 
+#include <headgate/detail/config.hpp>
+
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -8,7 +10,7 @@
 #include <optional>
 #include <unordered_map>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// Remembers digests, and with each a number: the last 8,192, and those whose place is a power of
 /// two for ever, so that it meets every cycle in the end, however long.
@@ -44,6 +46,6 @@ private:
     std::deque<std::size_t> order_;
 };
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

@@ -1,6 +1,7 @@
 #ifndef HEADGATE_DETAIL_RECORD_STORE_HPP
 #define HEADGATE_DETAIL_RECORD_STORE_HPP
 
+#include <headgate/detail/config.hpp>
 #include <headgate/record.hpp>
 
 #include <algorithm>
@@ -9,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// Adds a record found in a text of that size. Room is made for as many as there will be if they go
 /// on like this: doubling would cost a page of the smallest records thrice what it needs.
@@ -69,6 +70,6 @@ private:
     std::vector<record_slice> slices_;
 };
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

@@ -4,13 +4,14 @@
 #include <headgate/async_limiter.hpp>
 #include <headgate/detail/address_reach.hpp>
 #include <headgate/detail/asio.hpp>
+#include <headgate/detail/config.hpp>
 #include <headgate/detail/origin_guard.hpp>
 #include <headgate/extract_options.hpp>
 #include <headgate/http/request.hpp>
 #include <headgate/limit.hpp>
 
-#include <asio/awaitable.hpp>
-#include <asio/use_awaitable.hpp>
+#include HEADGATE_ASIO(awaitable.hpp)
+#include HEADGATE_ASIO(use_awaitable.hpp)
 
 #include <atomic>
 #include <exception>
@@ -18,7 +19,7 @@
 #include <stdexcept>
 #include <string>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// Makes requests fit to be sent: with the caller's credentials where these may go, and not to
 /// private addresses where the list is on the internet. Safe to share between threads.
@@ -70,6 +71,6 @@ private:
     std::atomic<unsigned> credentials_ = 0;
 };
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

@@ -2,8 +2,10 @@
 #define HEADGATE_DETAIL_REQUEST_WAITER_HPP
 
 #include <headgate/detail/client_sockets.hpp>
+#include <headgate/detail/config.hpp>
 #include <headgate/detail/curl_transfer.hpp>
 #include <headgate/detail/waiter.hpp>
+#include <headgate/error.hpp>
 #include <headgate/http/client_options.hpp>
 #include <headgate/http/request.hpp>
 #include <headgate/http/response.hpp>
@@ -11,10 +13,9 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <system_error>
 #include <utility>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 class request_waiter;
 
@@ -31,7 +32,7 @@ public:
 };
 
 /// Who waits for the answer to a request.
-class request_waiter : public waiter<std::error_code, http::response> {
+class request_waiter : public waiter<error_code, http::response> {
 public:
     enum class stage { queued, begun, cancelled };
 
@@ -47,6 +48,6 @@ protected:
     ~request_waiter() = default;
 };
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

@@ -1,6 +1,8 @@
 #ifndef HEADGATE_DETAIL_RETRY_POLICY_HPP
 #define HEADGATE_DETAIL_RETRY_POLICY_HPP
 
+#include <headgate/detail/config.hpp>
+#include <headgate/error.hpp>
 #include <headgate/http/error.hpp>
 #include <headgate/http/rate_hint.hpp>
 #include <headgate/http/response.hpp>
@@ -11,10 +13,9 @@
 #include <cstdint>
 #include <optional>
 #include <random>
-#include <system_error>
 #include <utility>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// Decides what a failed request means for the run. Time is handed in.
 ///
@@ -81,7 +82,7 @@ public:
     }
 
     /// A host that was never reached is more likely wrong than away.
-    bool may_pass(std::error_code failed) const noexcept
+    bool may_pass(error_code failed) const noexcept
     {
         if (failed == http::error::connect_failed || failed == http::error::resolve_failed)
             return reached_;
@@ -175,6 +176,6 @@ private:
     std::minstd_rand random_{std::random_device{}()};
 };
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

@@ -1,12 +1,14 @@
 #ifndef HEADGATE_DETAIL_RING_HPP
 #define HEADGATE_DETAIL_RING_HPP
 
+#include <headgate/detail/config.hpp>
+
 #include <cstddef>
 #include <memory>
 #include <type_traits>
 #include <utility>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// A double-ended queue that keeps its memory. std::deque allocates and frees while it moves on
 /// through its blocks, also when it never holds more than one element.
@@ -107,6 +109,6 @@ private:
     std::size_t size_ = 0;
 };
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

@@ -1,6 +1,7 @@
 #ifndef HEADGATE_DETAIL_SEAM_HPP
 #define HEADGATE_DETAIL_SEAM_HPP
 
+#include <headgate/detail/config.hpp>
 #include <headgate/detail/page_keys.hpp>
 #include <headgate/record.hpp>
 
@@ -13,7 +14,7 @@
 #include <string>
 #include <utility>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// Joins the pages of a list that may change while it is read, in order. Each page is asked for
 /// with the last record of the one before it; where that record is now tells how the rows have
@@ -91,6 +92,6 @@ private:
     std::optional<std::uint64_t> lost_at_;
 };
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

@@ -1,17 +1,18 @@
 #ifndef HEADGATE_DETAIL_SHUTDOWN_SERVICE_HPP
 #define HEADGATE_DETAIL_SHUTDOWN_SERVICE_HPP
 
+#include <headgate/detail/config.hpp>
 #include <headgate/detail/intrusive_list.hpp>
 
-#include <asio/execution/context.hpp>
-#include <asio/execution_context.hpp>
-#include <asio/query.hpp>
+#include HEADGATE_ASIO(execution_context.hpp)
+#include HEADGATE_ASIO(query.hpp)
+#include HEADGATE_ASIO_EXECUTION(context.hpp)
 
 #include <atomic>
 #include <memory>
 #include <mutex>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 class shutdown_service;
 
@@ -104,6 +105,6 @@ inline void shutdown_target::leave() noexcept
     service_ = nullptr;
 }
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

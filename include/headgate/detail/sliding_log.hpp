@@ -1,6 +1,7 @@
 #ifndef HEADGATE_DETAIL_SLIDING_LOG_HPP
 #define HEADGATE_DETAIL_SLIDING_LOG_HPP
 
+#include <headgate/detail/config.hpp>
 #include <headgate/detail/ring.hpp>
 #include <headgate/limit.hpp>
 
@@ -9,7 +10,7 @@
 #include <cstddef>
 #include <utility>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// A sliding window kept exactly: the log of what still counts.
 ///
@@ -139,6 +140,6 @@ private:
     ring<entry> log_;
 };
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

@@ -1,12 +1,14 @@
 #ifndef HEADGATE_DETAIL_SOCKET_PEEK_HPP
 #define HEADGATE_DETAIL_SOCKET_PEEK_HPP
 
-#include <asio/ip/tcp.hpp>
+#include <headgate/detail/config.hpp>
+
+#include HEADGATE_ASIO_IP(tcp.hpp)
 
 #include <curl/curl.h>
 #include <sys/socket.h>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// Whether there are bytes to read, without waiting for them or taking them. Where nobody can tell,
 /// there are none.
@@ -28,6 +30,6 @@ inline int local_port(curl_socket_t socket) noexcept
     return ::getsockname(socket, name.data(), &size) == 0 ? name.port() : 0;
 }
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

@@ -1,9 +1,11 @@
 #ifndef HEADGATE_DETAIL_SOCKET_USER_HPP
 #define HEADGATE_DETAIL_SOCKET_USER_HPP
 
+#include <headgate/detail/config.hpp>
+
 #include <curl/curl.h>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// Who is told by a watcher of sockets, on the strand that the watcher waits on.
 class socket_user {
@@ -19,6 +21,6 @@ protected:
     ~socket_user() = default;
 };
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

@@ -1,6 +1,8 @@
 #ifndef HEADGATE_DETAIL_SOCKET_WATCHER_HPP
 #define HEADGATE_DETAIL_SOCKET_WATCHER_HPP
 
+#include <headgate/detail/config.hpp>
+
 /// @def HEADGATE_PORTABLE_SOCKETS
 /// Define it, in all translation units alike, to have libcurl's sockets watched with nothing but
 /// what Asio offers everywhere also where there is epoll.
@@ -11,7 +13,7 @@
 #include <headgate/detail/descriptor_sockets.hpp>
 #endif
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// What waits for libcurl's sockets. Whatever libcurl watches will do: sockets, pipes, event
 /// descriptors. Used on one strand only.
@@ -30,6 +32,6 @@ using socket_watcher = epoll_sockets;
 using socket_watcher = descriptor_sockets;
 #endif
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

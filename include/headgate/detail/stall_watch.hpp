@@ -2,12 +2,14 @@
 #define HEADGATE_DETAIL_STALL_WATCH_HPP
 
 #include <headgate/detail/clock_timer.hpp>
+#include <headgate/detail/config.hpp>
 #include <headgate/detail/shutdown_service.hpp>
+#include <headgate/error.hpp>
 
-#include <asio/any_io_executor.hpp>
-#include <asio/bind_executor.hpp>
-#include <asio/post.hpp>
-#include <asio/strand.hpp>
+#include HEADGATE_ASIO(any_io_executor.hpp)
+#include HEADGATE_ASIO(bind_executor.hpp)
+#include HEADGATE_ASIO(post.hpp)
+#include HEADGATE_ASIO(strand.hpp)
 
 #include <algorithm>
 #include <chrono>
@@ -16,10 +18,9 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <system_error>
 #include <utility>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// Notices that something is tried for too long without success. While nothing is tried, because
 /// there is nothing to do or nobody to do it for, no time counts. Safe to share between threads.
@@ -117,7 +118,7 @@ private:
         if (next <= now)
             return stalled_();
         timer_->expires_at(next);
-        timer_->async_wait(asio::bind_executor(strand_, [self = me()](std::error_code cancelled) {
+        timer_->async_wait(asio::bind_executor(strand_, [self = me()](error_code cancelled) {
             if (!cancelled)
                 self->look();
         }));
@@ -133,6 +134,6 @@ private:
     bool stopped_ = false;
 };
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

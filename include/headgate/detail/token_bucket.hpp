@@ -1,6 +1,7 @@
 #ifndef HEADGATE_DETAIL_TOKEN_BUCKET_HPP
 #define HEADGATE_DETAIL_TOKEN_BUCKET_HPP
 
+#include <headgate/detail/config.hpp>
 #include <headgate/limit.hpp>
 
 #include <algorithm>
@@ -10,7 +11,7 @@
 #include <limits>
 #include <vector>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// A token bucket kept as the generic cell rate algorithm (ITU-T I.371): one number, the
 /// theoretical arrival time, says how full the bucket is.
@@ -175,6 +176,6 @@ private:
     std::vector<low> lows_; // what was missing grows from front to back
 };
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

@@ -1,6 +1,7 @@
 #ifndef HEADGATE_DETAIL_UNIQUE_RECORDS_HPP
 #define HEADGATE_DETAIL_UNIQUE_RECORDS_HPP
 
+#include <headgate/detail/config.hpp>
 #include <headgate/detail/page_keys.hpp>
 #include <headgate/detail/record_store.hpp>
 #include <headgate/record.hpp>
@@ -13,7 +14,7 @@
 #include <unordered_set>
 #include <utility>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// Removes records whose key was seen before, as far back as a bound on memory allows.
 class unique_records {
@@ -66,6 +67,6 @@ private:
     bool forgotten_ = false;
 };
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

@@ -1,6 +1,8 @@
 #ifndef HEADGATE_DETAIL_USED_CONNECTIONS_HPP
 #define HEADGATE_DETAIL_USED_CONNECTIONS_HPP
 
+#include <headgate/detail/config.hpp>
+
 #include <curl/curl.h>
 
 #include <string>
@@ -8,7 +10,7 @@
 #include <unordered_map>
 #include <utility>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// The sockets of connections by the addresses at their ends: before libcurl 8 that is all that is
 /// known of a connection when a request is about to go over it.
@@ -76,6 +78,6 @@ private:
     std::unordered_multimap<int, entry> sockets_; // by their local port
 };
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

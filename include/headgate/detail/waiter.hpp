@@ -1,27 +1,28 @@
 #ifndef HEADGATE_DETAIL_WAITER_HPP
 #define HEADGATE_DETAIL_WAITER_HPP
 
+#include <headgate/detail/config.hpp>
 #include <headgate/detail/intrusive_list.hpp>
+#include <headgate/error.hpp>
 
-#include <asio/associated_allocator.hpp>
-#include <asio/associated_cancellation_slot.hpp>
-#include <asio/associated_executor.hpp>
-#include <asio/cancellation_type.hpp>
-#include <asio/execution/outstanding_work.hpp>
-#include <asio/executor_work_guard.hpp>
-#include <asio/is_executor.hpp>
-#include <asio/post.hpp>
-#include <asio/prefer.hpp>
-#include <asio/recycling_allocator.hpp>
+#include HEADGATE_ASIO(associated_allocator.hpp)
+#include HEADGATE_ASIO(associated_cancellation_slot.hpp)
+#include HEADGATE_ASIO(associated_executor.hpp)
+#include HEADGATE_ASIO(cancellation_type.hpp)
+#include HEADGATE_ASIO(executor_work_guard.hpp)
+#include HEADGATE_ASIO(is_executor.hpp)
+#include HEADGATE_ASIO(post.hpp)
+#include HEADGATE_ASIO(prefer.hpp)
+#include HEADGATE_ASIO(recycling_allocator.hpp)
+#include HEADGATE_ASIO_EXECUTION(outstanding_work.hpp)
 
 #include <memory>
 #include <optional>
-#include <system_error>
 #include <tuple>
 #include <type_traits>
 #include <utility>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// An asynchronous operation that waits in a list until somebody decides its result.
 ///
@@ -56,14 +57,14 @@ public:
 
     /// Calls the handler with what an operation that need not wait has, an error code first.
     template <class Handler>
-    static void deliver_at_once(Handler&& handler, std::error_code none)
+    static void deliver_at_once(Handler&& handler, error_code none)
     {
         std::forward<Handler>(handler)(none);
     }
     template <class Handler, class Result>
     static void deliver_at_once(Handler&& handler, Result&& result)
     {
-        std::forward<Handler>(handler)(std::error_code{}, std::move(result));
+        std::forward<Handler>(handler)(error_code{}, std::move(result));
     }
 
 protected:
@@ -364,6 +365,6 @@ private:
     std::shared_ptr<Core> core_;
 };
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

@@ -2,26 +2,27 @@
 #define HEADGATE_HTTP_CLIENT_HPP
 
 #include <headgate/detail/asio.hpp>
+#include <headgate/detail/config.hpp>
 #include <headgate/detail/curl_engine.hpp>
+#include <headgate/error.hpp>
 #include <headgate/http/client_options.hpp>
 #include <headgate/http/error.hpp>
 #include <headgate/http/request.hpp>
 #include <headgate/http/response.hpp>
 
-#include <asio/any_io_executor.hpp>
-#include <asio/async_result.hpp>
-#include <asio/awaitable.hpp>
-#include <asio/error.hpp>
-#include <asio/execution_context.hpp>
-#include <asio/use_awaitable.hpp>
+#include HEADGATE_ASIO(any_io_executor.hpp)
+#include HEADGATE_ASIO(async_result.hpp)
+#include HEADGATE_ASIO(awaitable.hpp)
+#include HEADGATE_ASIO(error.hpp)
+#include HEADGATE_ASIO(execution_context.hpp)
+#include HEADGATE_ASIO(use_awaitable.hpp)
 
 #include <concepts>
 #include <cstddef>
 #include <memory>
-#include <system_error>
 #include <utility>
 
-namespace headgate::http {
+namespace HEADGATE_NAMESPACE::http {
 
 /// An HTTP client: libcurl inside the Asio loop.
 ///
@@ -46,7 +47,7 @@ namespace headgate::http {
 /// thread of libcurl's.
 class client {
     using initiate = detail::initiate_wait<detail::request_waiter, detail::curl_engine>;
-    using signature = void(std::error_code, response);
+    using signature = void(error_code, response);
 
 public:
     /// The type of the executor that it works on.
@@ -89,7 +90,7 @@ public:
     /// Sends a request and receives the whole answer.
     ///
     /// @par Completion signature
-    /// `void(std::error_code, http::response)`; with an error the response has the reason in
+    /// `void(error_code, http::response)`; with an error the response has the reason in
     /// `error_text` and what had come of the header fields and the body
     /// @par Errors
     /// An `http::error`, or `asio::error::operation_aborted` if cancelled. A status such as 404 is
@@ -140,6 +141,6 @@ private:
     bool owner_ = true;
 };
 
-} // namespace headgate::http
+} // namespace HEADGATE_NAMESPACE::http
 
 #endif

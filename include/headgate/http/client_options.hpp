@@ -1,6 +1,8 @@
 #ifndef HEADGATE_HTTP_CLIENT_OPTIONS_HPP
 #define HEADGATE_HTTP_CLIENT_OPTIONS_HPP
 
+#include <headgate/detail/config.hpp>
+
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
@@ -9,7 +11,7 @@
 #include <string>
 #include <utility>
 
-namespace headgate::http {
+namespace HEADGATE_NAMESPACE::http {
 
 /// How a client connects and what it bears. Every option has a default; setters can be chained and
 /// throw `std::invalid_argument` for what cannot be.
@@ -118,6 +120,6 @@ private:
     bool verify_tls_ = true;
 };
 
-} // namespace headgate::http
+} // namespace HEADGATE_NAMESPACE::http
 
 #endif

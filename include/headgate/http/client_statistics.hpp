@@ -1,10 +1,12 @@
 #ifndef HEADGATE_HTTP_CLIENT_STATISTICS_HPP
 #define HEADGATE_HTTP_CLIENT_STATISTICS_HPP
 
+#include <headgate/detail/config.hpp>
+
 #include <cstddef>
 #include <cstdint>
 
-namespace headgate::http {
+namespace HEADGATE_NAMESPACE::http {
 
 /// What a client does and has done.
 struct client_statistics {
@@ -15,6 +17,6 @@ struct client_statistics {
     std::size_t peak_in_flight = 0; ///< the most of them there ever were
 };
 
-} // namespace headgate::http
+} // namespace HEADGATE_NAMESPACE::http
 
 #endif

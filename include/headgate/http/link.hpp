@@ -1,6 +1,7 @@
 #ifndef HEADGATE_HTTP_LINK_HPP
 #define HEADGATE_HTTP_LINK_HPP
 
+#include <headgate/detail/config.hpp>
 #include <headgate/http/response.hpp>
 
 #include <curl/curl.h>
@@ -13,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-namespace headgate::http {
+namespace HEADGATE_NAMESPACE::http {
 
 namespace field {
 
@@ -266,6 +267,6 @@ inline std::optional<std::string> find_link(const response& answer, const std::s
     return std::nullopt;
 }
 
-} // namespace headgate::http
+} // namespace HEADGATE_NAMESPACE::http
 
 #endif

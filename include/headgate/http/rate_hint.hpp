@@ -1,6 +1,7 @@
 #ifndef HEADGATE_HTTP_RATE_HINT_HPP
 #define HEADGATE_HTTP_RATE_HINT_HPP
 
+#include <headgate/detail/config.hpp>
 #include <headgate/http/response.hpp>
 #include <headgate/http/retry_after.hpp>
 
@@ -14,7 +15,7 @@
 #include <string>
 #include <string_view>
 
-namespace headgate::http {
+namespace HEADGATE_NAMESPACE::http {
 
 /// What an answer says about the limit it was counted against: how much is left, and for how long.
 /// What was not said, or makes no sense, is empty.
@@ -191,6 +192,6 @@ inline rate_hint read_rate_hint(const response& answer)
     return result;
 }
 
-} // namespace headgate::http
+} // namespace HEADGATE_NAMESPACE::http
 
 #endif

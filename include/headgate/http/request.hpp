@@ -1,6 +1,7 @@
 #ifndef HEADGATE_HTTP_REQUEST_HPP
 #define HEADGATE_HTTP_REQUEST_HPP
 
+#include <headgate/detail/config.hpp>
 #include <headgate/http/url.hpp>
 
 #include <curl/curl.h>
@@ -15,7 +16,7 @@
 #include <utility>
 #include <vector>
 
-namespace headgate::http {
+namespace HEADGATE_NAMESPACE::http {
 
 /// An HTTP request: GET without a body unless told otherwise. Setters can be chained.
 ///
@@ -128,6 +129,6 @@ private:
     bool public_only_ = false;
 };
 
-} // namespace headgate::http
+} // namespace HEADGATE_NAMESPACE::http
 
 #endif

@@ -1,6 +1,8 @@
 #ifndef HEADGATE_HTTP_RESPONSE_HPP
 #define HEADGATE_HTTP_RESPONSE_HPP
 
+#include <headgate/detail/config.hpp>
+
 #include <curl/curl.h>
 
 #include <chrono>
@@ -10,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-namespace headgate::http {
+namespace HEADGATE_NAMESPACE::http {
 
 /// An answer, or what there is of one. Only the final answer's header fields are kept, not those of
 /// a 1xx before it nor trailers.
@@ -104,6 +106,6 @@ private:
     std::string remote_address_;
 };
 
-} // namespace headgate::http
+} // namespace HEADGATE_NAMESPACE::http
 
 #endif

@@ -1,6 +1,7 @@
 #ifndef HEADGATE_HTTP_RETRY_AFTER_HPP
 #define HEADGATE_HTTP_RETRY_AFTER_HPP
 
+#include <headgate/detail/config.hpp>
 #include <headgate/http/response.hpp>
 
 #include <curl/curl.h>
@@ -16,7 +17,7 @@
 #include <string_view>
 #include <system_error>
 
-namespace headgate::http {
+namespace HEADGATE_NAMESPACE::http {
 
 /// How the values of header fields are read.
 namespace field {
@@ -101,6 +102,6 @@ inline std::optional<std::chrono::nanoseconds> retry_after(const response& answe
         std::chrono::duration<double>{std::min(*longest, year)});
 }
 
-} // namespace headgate::http
+} // namespace HEADGATE_NAMESPACE::http
 
 #endif

@@ -1,6 +1,8 @@
 #ifndef HEADGATE_HTTP_URL_HPP
 #define HEADGATE_HTTP_URL_HPP
 
+#include <headgate/detail/config.hpp>
+
 #include <curl/curl.h>
 
 #include <algorithm>
@@ -11,7 +13,7 @@
 #include <string_view>
 #include <utility>
 
-namespace headgate::http {
+namespace HEADGATE_NAMESPACE::http {
 
 /// A URL of another scheme than http and https, such as file.
 class unsupported_scheme : public std::invalid_argument {
@@ -242,6 +244,6 @@ private:
     std::unique_ptr<CURLU, deleter> handle_;
 };
 
-} // namespace headgate::http
+} // namespace HEADGATE_NAMESPACE::http
 
 #endif

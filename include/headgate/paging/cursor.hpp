@@ -1,6 +1,7 @@
 #ifndef HEADGATE_PAGING_CURSOR_HPP
 #define HEADGATE_PAGING_CURSOR_HPP
 
+#include <headgate/detail/config.hpp>
 #include <headgate/detail/exact_number.hpp>
 #include <headgate/detail/json_pointer.hpp>
 #include <headgate/detail/known_records.hpp>
@@ -21,7 +22,7 @@
 #include <string_view>
 #include <utility>
 
-namespace headgate::paging {
+namespace HEADGATE_NAMESPACE::paging {
 
 /// Paging by a cursor that each page gives for the next, in its body or in a header field, and that
 /// goes out as a query parameter: `?cursor=...`.
@@ -235,6 +236,6 @@ private:
     std::function<bool(const http::response&)> expired_if_;
 };
 
-} // namespace headgate::paging
+} // namespace HEADGATE_NAMESPACE::paging
 
 #endif

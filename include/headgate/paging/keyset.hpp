@@ -1,6 +1,7 @@
 #ifndef HEADGATE_PAGING_KEYSET_HPP
 #define HEADGATE_PAGING_KEYSET_HPP
 
+#include <headgate/detail/config.hpp>
 #include <headgate/detail/exact_number.hpp>
 #include <headgate/detail/json_pointer.hpp>
 #include <headgate/detail/json_text.hpp>
@@ -26,7 +27,7 @@
 #include <utility>
 #include <vector>
 
-namespace headgate::paging {
+namespace HEADGATE_NAMESPACE::paging {
 
 /// Paging by the key of the last record, in a list that is sorted by it: `?since_id=1234`.
 ///
@@ -313,6 +314,6 @@ private:
     detail::key_order order_;
 };
 
-} // namespace headgate::paging
+} // namespace HEADGATE_NAMESPACE::paging
 
 #endif

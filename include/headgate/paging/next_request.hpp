@@ -1,6 +1,7 @@
 #ifndef HEADGATE_PAGING_NEXT_REQUEST_HPP
 #define HEADGATE_PAGING_NEXT_REQUEST_HPP
 
+#include <headgate/detail/config.hpp>
 #include <headgate/detail/origin_guard.hpp>
 #include <headgate/detail/page_chain.hpp>
 #include <headgate/http/request.hpp>
@@ -12,7 +13,7 @@
 #include <string>
 #include <utility>
 
-namespace headgate::paging {
+namespace HEADGATE_NAMESPACE::paging {
 
 /// A style of paging of your own, as a function from a page to the request for the next:
 /// @code
@@ -95,6 +96,6 @@ private:
     std::optional<http::request> asked_;
 };
 
-} // namespace headgate::paging
+} // namespace HEADGATE_NAMESPACE::paging
 
 #endif

@@ -1,6 +1,7 @@
 #ifndef HEADGATE_PAGING_NEXT_URL_HPP
 #define HEADGATE_PAGING_NEXT_URL_HPP
 
+#include <headgate/detail/config.hpp>
 #include <headgate/detail/exact_number.hpp>
 #include <headgate/detail/json_pointer.hpp>
 #include <headgate/detail/page_chain.hpp>
@@ -16,7 +17,7 @@
 #include <string>
 #include <utility>
 
-namespace headgate::paging {
+namespace HEADGATE_NAMESPACE::paging {
 
 /// Paging by a URL that each page gives for the next: in its body, or as a Link header field with
 /// the relation "next" (RFC 8288).
@@ -136,6 +137,6 @@ private:
     std::optional<http::url> first_;
 };
 
-} // namespace headgate::paging
+} // namespace HEADGATE_NAMESPACE::paging
 
 #endif

@@ -1,6 +1,7 @@
 #ifndef HEADGATE_PAGING_OFFSET_HPP
 #define HEADGATE_PAGING_OFFSET_HPP
 
+#include <headgate/detail/config.hpp>
 #include <headgate/detail/json_pointer.hpp>
 #include <headgate/detail/numbered_pager.hpp>
 #include <headgate/detail/page_tail.hpp>
@@ -26,7 +27,7 @@
 #include <utility>
 #include <vector>
 
-namespace headgate::paging {
+namespace HEADGATE_NAMESPACE::paging {
 
 /// Offset/limit paging: `?offset=200&limit=100`.
 ///
@@ -433,6 +434,6 @@ private:
     std::uint64_t came_as_rest_ = 0;       // records
 };
 
-} // namespace headgate::paging
+} // namespace HEADGATE_NAMESPACE::paging
 
 #endif

@@ -1,6 +1,7 @@
 #ifndef HEADGATE_PAGING_PAGE_NUMBER_HPP
 #define HEADGATE_PAGING_PAGE_NUMBER_HPP
 
+#include <headgate/detail/config.hpp>
 #include <headgate/detail/json_pointer.hpp>
 #include <headgate/detail/numbered_pager.hpp>
 #include <headgate/detail/parameter.hpp>
@@ -16,7 +17,7 @@
 #include <string>
 #include <utility>
 
-namespace headgate::paging {
+namespace HEADGATE_NAMESPACE::paging {
 
 /// Paging by page number: `?page=3`, and `&limit=100` if a page size is set.
 ///
@@ -173,6 +174,6 @@ private:
     std::uint64_t more_ = 0;    // pages that there may be, whatever the total has planned
 };
 
-} // namespace headgate::paging
+} // namespace HEADGATE_NAMESPACE::paging
 
 #endif

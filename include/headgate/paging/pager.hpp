@@ -1,6 +1,7 @@
 #ifndef HEADGATE_PAGING_PAGER_HPP
 #define HEADGATE_PAGING_PAGER_HPP
 
+#include <headgate/detail/config.hpp>
 #include <headgate/detail/json_digest.hpp>
 #include <headgate/http/request.hpp>
 #include <headgate/http/response.hpp>
@@ -18,7 +19,7 @@
 #include <utility>
 #include <vector>
 
-namespace headgate::paging {
+namespace HEADGATE_NAMESPACE::paging {
 
 /// What a pager gets to see of a page. Refers to what it is made of.
 class page_content {
@@ -202,6 +203,6 @@ concept pager = std::movable<T> &&
         } -> std::convertible_to<std::optional<page_end>>;
 };
 
-} // namespace headgate::paging
+} // namespace HEADGATE_NAMESPACE::paging
 
 #endif

@@ -1,6 +1,7 @@
 #ifndef HEADGATE_PAGING_PARTITIONS_HPP
 #define HEADGATE_PAGING_PARTITIONS_HPP
 
+#include <headgate/detail/config.hpp>
 #include <headgate/detail/origin_guard.hpp>
 #include <headgate/http/request.hpp>
 #include <headgate/http/response.hpp>
@@ -15,7 +16,7 @@
 #include <utility>
 #include <vector>
 
-namespace headgate::paging {
+namespace HEADGATE_NAMESPACE::paging {
 
 /// Many lists side by side under one limiter, such as one for each day or each customer. Where each
 /// page names the next, this is what fills the limit.
@@ -198,6 +199,6 @@ private:
     std::size_t turn_ = 0;
 };
 
-} // namespace headgate::paging
+} // namespace HEADGATE_NAMESPACE::paging
 
 #endif

@@ -1,6 +1,7 @@
 #ifndef HEADGATE_SIMDJSON_SIMDJSON_PARSER_HPP
 #define HEADGATE_SIMDJSON_SIMDJSON_PARSER_HPP
 
+#include <headgate/detail/config.hpp>
 #include <headgate/json_parser.hpp>
 #include <headgate/page_parser.hpp>
 #include <headgate/record.hpp>
@@ -13,7 +14,7 @@
 #include <string_view>
 #include <utility>
 
-namespace headgate {
+namespace HEADGATE_NAMESPACE {
 
 /// Reads pages with simdjson, many times faster than `json_parser`: `options.parser(
 /// headgate::simdjson_parser{})`. The whole body is checked all the same. What simdjson cannot
@@ -44,6 +45,6 @@ public:
 
 static_assert(page_parser<simdjson_parser>);
 
-} // namespace headgate
+} // namespace HEADGATE_NAMESPACE
 
 #endif

@@ -2,22 +2,24 @@
 #define HEADGATE_TESTING_LOOPBACK_SERVER_HPP
 
 #include <headgate/detail/asio.hpp>
+#include <headgate/detail/config.hpp>
+#include <headgate/error.hpp>
 
-#include <asio/any_io_executor.hpp>
-#include <asio/awaitable.hpp>
-#include <asio/buffer.hpp>
-#include <asio/co_spawn.hpp>
-#include <asio/completion_condition.hpp>
-#include <asio/detached.hpp>
-#include <asio/ip/address_v4.hpp>
-#include <asio/ip/tcp.hpp>
-#include <asio/post.hpp>
-#include <asio/read.hpp>
-#include <asio/read_until.hpp>
-#include <asio/socket_base.hpp>
-#include <asio/strand.hpp>
-#include <asio/use_awaitable.hpp>
-#include <asio/write.hpp>
+#include HEADGATE_ASIO(any_io_executor.hpp)
+#include HEADGATE_ASIO(awaitable.hpp)
+#include HEADGATE_ASIO(buffer.hpp)
+#include HEADGATE_ASIO(co_spawn.hpp)
+#include HEADGATE_ASIO(completion_condition.hpp)
+#include HEADGATE_ASIO(detached.hpp)
+#include HEADGATE_ASIO(post.hpp)
+#include HEADGATE_ASIO(read.hpp)
+#include HEADGATE_ASIO(read_until.hpp)
+#include HEADGATE_ASIO(socket_base.hpp)
+#include HEADGATE_ASIO(strand.hpp)
+#include HEADGATE_ASIO(use_awaitable.hpp)
+#include HEADGATE_ASIO(write.hpp)
+#include HEADGATE_ASIO_IP(address_v4.hpp)
+#include HEADGATE_ASIO_IP(tcp.hpp)
 
 #include <algorithm>
 #include <atomic>
@@ -31,11 +33,10 @@
 #include <sstream>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <utility>
 #include <vector>
 
-namespace headgate::testing {
+namespace HEADGATE_NAMESPACE::testing {
 
 /// A request as the loopback server received it. Header names are in lower case.
 struct loopback_request {
@@ -169,7 +170,7 @@ public:
         if (state_->closed.exchange(true))
             return;
         asio::post(state_->strand, [state = state_] {
-            std::error_code ignored;
+            error_code ignored;
             state->acceptor.close(ignored);
             for (tcp::socket* open : state->sockets)
                 open->close(ignored);
@@ -286,6 +287,6 @@ private:
     std::shared_ptr<state> state_;
 };
 
-} // namespace headgate::testing
+} // namespace HEADGATE_NAMESPACE::testing
 
 #endif

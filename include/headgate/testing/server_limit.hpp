@@ -1,6 +1,8 @@
 #ifndef HEADGATE_TESTING_SERVER_LIMIT_HPP
 #define HEADGATE_TESTING_SERVER_LIMIT_HPP
 
+#include <headgate/detail/config.hpp>
+
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
@@ -9,7 +11,7 @@
 #include <utility>
 #include <variant>
 
-namespace headgate::testing {
+namespace HEADGATE_NAMESPACE::testing {
 
 /// A limit as a server enforces it: each arrival is allowed or refused. A state machine; arrivals
 /// are handed in, in order, in nanoseconds since any epoch.
@@ -172,6 +174,6 @@ private:
     any kind_;
 };
 
-} // namespace headgate::testing
+} // namespace HEADGATE_NAMESPACE::testing
 
 #endif

@@ -1,15 +1,17 @@
 #ifndef HEADGATE_TESTING_SIMULATED_API_HPP
 #define HEADGATE_TESTING_SIMULATED_API_HPP
 
+#include <headgate/detail/config.hpp>
+#include <headgate/error.hpp>
 #include <headgate/http/request.hpp>
 #include <headgate/http/response.hpp>
 #include <headgate/testing/server_limit.hpp>
 #include <headgate/testing/virtual_clock.hpp>
 
-#include <asio/any_io_executor.hpp>
-#include <asio/compose.hpp>
-#include <asio/error.hpp>
-#include <asio/io_context.hpp>
+#include HEADGATE_ASIO(any_io_executor.hpp)
+#include HEADGATE_ASIO(compose.hpp)
+#include HEADGATE_ASIO(error.hpp)
+#include HEADGATE_ASIO(io_context.hpp)
 
 #include <algorithm>
 #include <chrono>
@@ -23,11 +25,10 @@
 #include <random>
 #include <stdexcept>
 #include <string>
-#include <system_error>
 #include <utility>
 #include <vector>
 
-namespace headgate::testing {
+namespace HEADGATE_NAMESPACE::testing {
 
 /// How a `simulated_api` behaves. Setters can be chained.
 class simulated_api_options {
@@ -155,7 +156,7 @@ struct simulated_api_verdict {
 /// It answers `?offset=` and `?limit=` with `{"count": ..., "results": [{"id": ...}, ...]}`.
 /// Copies are handles on the same API. For one thread, as virtual time is.
 class simulated_api {
-    using signature = void(std::error_code, http::response);
+    using signature = void(error_code, http::response);
 
 public:
     /// What it counts time in.
@@ -305,7 +306,7 @@ private:
         }
 
         template <class Self>
-        void operator()(Self& self, std::error_code failed = {})
+        void operator()(Self& self, error_code failed = {})
         {
             switch (step_) {
             case step::leave:
@@ -359,6 +360,6 @@ private:
     std::shared_ptr<server> server_;
 };
 
-} // namespace headgate::testing
+} // namespace HEADGATE_NAMESPACE::testing
 
 #endif

@@ -1,16 +1,18 @@
 #ifndef HEADGATE_TESTING_VIRTUAL_CLOCK_HPP
 #define HEADGATE_TESTING_VIRTUAL_CLOCK_HPP
 
+#include <headgate/detail/config.hpp>
 #include <headgate/detail/intrusive_list.hpp>
 #include <headgate/detail/shutdown_service.hpp>
 #include <headgate/detail/waiter.hpp>
+#include <headgate/error.hpp>
 
-#include <asio/any_io_executor.hpp>
-#include <asio/async_result.hpp>
-#include <asio/error.hpp>
-#include <asio/execution_context.hpp>
-#include <asio/io_context.hpp>
-#include <asio/wait_traits.hpp>
+#include HEADGATE_ASIO(any_io_executor.hpp)
+#include HEADGATE_ASIO(async_result.hpp)
+#include HEADGATE_ASIO(error.hpp)
+#include HEADGATE_ASIO(execution_context.hpp)
+#include HEADGATE_ASIO(io_context.hpp)
+#include HEADGATE_ASIO(wait_traits.hpp)
 
 #include <algorithm>
 #include <atomic>
@@ -21,11 +23,10 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <system_error>
 #include <utility>
 
 /// A clock, servers and an API for tests.
-namespace headgate::testing {
+namespace HEADGATE_NAMESPACE::testing {
 
 template <class Executor>
 class basic_virtual_timer;
@@ -141,7 +142,7 @@ class virtual_timer_base : public headgate::detail::shutdown_target {
 public:
     using time_point = virtual_clock::time_point;
 
-    class wait_operation : public headgate::detail::waiter<std::error_code> {
+    class wait_operation : public headgate::detail::waiter<error_code> {
     protected:
         ~wait_operation() = default;
     };
@@ -165,7 +166,7 @@ public:
                     place_ = all_.waiting.emplace(expiry_.time_since_epoch(), this);
                 return;
             }
-            op.decide(std::error_code{});
+            op.decide(error_code{});
         }
         op.complete();
     }
@@ -185,7 +186,7 @@ public:
     }
 
     /// Completes all who wait.
-    std::size_t finish(std::error_code result)
+    std::size_t finish(error_code result)
     {
         headgate::detail::decided_waiters<wait_operation> decided;
         std::size_t count = 0;
@@ -204,7 +205,7 @@ public:
         headgate::detail::decided_waiters<wait_operation> abandoned;
         {
             std::lock_guard lock{all_.mutex};
-            abandoned.add_all(waiting_, std::error_code{});
+            abandoned.add_all(waiting_, error_code{});
             leave_line();
         }
         abandoned.destroy();
@@ -321,19 +322,19 @@ public:
     /// @return how many were cancelled.
     std::size_t cancel() { return core_->finish(asio::error::operation_aborted); }
 
-    template <asio::completion_token_for<void(std::error_code)> Token =
+    template <asio::completion_token_for<void(error_code)> Token =
                   asio::default_completion_token_t<executor_type>>
     /// Waits until the clock has reached the expiry.
     ///
     /// @par Completion signature
-    /// `void(std::error_code)`
+    /// `void(error_code)`
     /// @par Errors
     /// `asio::error::operation_aborted` if cancelled.
     /// @par Cancellation
     /// terminal, partial and total
     auto async_wait(Token&& token = asio::default_completion_token_t<Executor>())
     {
-        return asio::async_initiate<Token, void(std::error_code)>(initiate{core_}, token);
+        return asio::async_initiate<Token, void(error_code)>(initiate{core_}, token);
     }
 
 private:
@@ -350,7 +351,7 @@ private:
 /// The timer for any executor.
 using virtual_timer = basic_virtual_timer<>;
 
-} // namespace headgate::testing
+} // namespace HEADGATE_NAMESPACE::testing
 
 /// Not defined: Asio's own timers would wait for real time to pass.
 template <>

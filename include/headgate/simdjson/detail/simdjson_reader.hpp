@@ -2,6 +2,7 @@
 #define HEADGATE_SIMDJSON_DETAIL_SIMDJSON_READER_HPP
 
 #include <headgate/detail/bounds.hpp>
+#include <headgate/detail/config.hpp>
 #include <headgate/detail/json_pointer.hpp>
 #include <headgate/detail/record_store.hpp>
 #include <headgate/page_parser.hpp>
@@ -18,7 +19,7 @@
 #include <utility>
 #include <vector>
 
-namespace headgate::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
 /// simdjson's two parsers with their buffers: the one checks a body, the other finds the records in
 /// it. Neither makes a tree of nlohmann/json.
@@ -171,6 +172,6 @@ private:
     std::vector<record_slice> slices_;
 };
 
-} // namespace headgate::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

@@ -49,7 +49,7 @@ TEST_CASE("a window lets its count through at once and the next one period later
     int at_once = 0;
     std::vector<noted> late(3);
     for (int i = 0; i < 100; ++i)
-        gate.async_acquire([&](std::error_code) { at_once += support::seconds() == 0; });
+        gate.async_acquire([&](headgate::error_code) { at_once += support::seconds() == 0; });
     for (auto& each : late)
         gate.async_acquire(each);
     virtual_clock::run_for(context, 59'999ms);

@@ -4,7 +4,7 @@
 
 TEST_CASE("errors have a category, texts of their own and compare with error codes")
 {
-    const std::error_code closed = headgate::error::closed;
+    const headgate::error_code closed = headgate::error::closed;
     CHECK(closed.category() == headgate::error_category());
     CHECK(std::string{closed.category().name()} == "headgate");
     CHECK(closed.message() == "closed");
@@ -12,5 +12,6 @@ TEST_CASE("errors have a category, texts of their own and compare with error cod
     CHECK(closed != headgate::error::exceeds_limit);
     CHECK(make_error_code(headgate::error::exceeds_limit).message().find("more tokens") == 0);
     CHECK(make_error_code(headgate::error::needs_permit).message().find("permit") > 0);
-    CHECK(std::error_code(99, headgate::error_category()).message() == "unknown headgate error");
+    CHECK(headgate::error_code(99, headgate::error_category()).message() ==
+          "unknown headgate error");
 }

@@ -357,9 +357,9 @@ TEST_CASE("dropping the stream, the limiter or the client ends the run")
     {
         job->limiter = headgate::async_limiter{job->context, 1, 1s};
         bool ended = false;
-        stream->async_next([](std::error_code, std::optional<headgate::page>) {});
+        stream->async_next([](headgate::error_code, std::optional<headgate::page>) {});
         stream->async_next(
-            [&](std::error_code, std::optional<headgate::page> page) { ended = !page; });
+            [&](headgate::error_code, std::optional<headgate::page> page) { ended = !page; });
         while (!ended)
             job->context.run_one();
         CHECK(stream->outcome().code() == outcome_code::cancelled);

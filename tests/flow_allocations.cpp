@@ -268,7 +268,7 @@ TEST_CASE("operations that wait live in the memory of their handlers")
         int& granted;
 
         allocator_type get_allocator() const { return allocator_type{memory}; }
-        void operator()(std::error_code failed) const
+        void operator()(headgate::error_code failed) const
         {
             REQUIRE_FALSE(failed);
             counted.at(granted++);

@@ -82,8 +82,9 @@ void cancel_some(asio::thread_pool& threads, shared& my, std::atomic<int>& compl
             my.limiter.async_acquire(
                 40, asio::bind_cancellation_slot(
                         one->signal.slot(),
-                        asio::bind_executor(one->strand,
-                                            [one, &completed](std::error_code) { ++completed; })));
+                        asio::bind_executor(one->strand, [one, &completed](headgate::error_code) {
+                            ++completed;
+                        })));
         });
         asio::post(one->strand, [one] { one->signal.emit(asio::cancellation_type::total); });
     }

@@ -111,13 +111,13 @@ private:
 };
 
 struct result {
-    std::error_code failed;
+    headgate::error_code failed;
     http::response response;
     bool called = false;
 
     auto handler()
     {
-        return [this](std::error_code code, http::response answer) {
+        return [this](headgate::error_code code, http::response answer) {
             called = true;
             failed = code;
             response = std::move(answer);
@@ -331,12 +331,12 @@ TEST_CASE("a name that takes long to resolve holds nobody up when its request en
         client.async_send(std::move(request),
                           asio::bind_cancellation_slot(signal.slot(), got.handler()));
         asio::steady_timer soon{context, 100ms};
-        soon.async_wait([&](std::error_code) {
+        soon.async_wait([&](headgate::error_code) {
             if (cancelled)
                 signal.emit(asio::cancellation_type::terminal);
         });
         context.run(); // and the client's end: neither waits for the name
-        CHECK(got.failed == (cancelled ? std::error_code{asio::error::operation_aborted}
+        CHECK(got.failed == (cancelled ? headgate::error_code{asio::error::operation_aborted}
                                        : make_error_code(http::error::timed_out)));
     }
     names_may_be_resolved = true;
@@ -374,10 +374,10 @@ TEST_CASE("HEAD with a body fails, and a blank header field is sent as an empty 
 
     asio::ip::tcp::socket socket{context};
     asio::streambuf received;
-    acceptor.async_accept(socket, [&](std::error_code) {
-        asio::async_read_until(socket, received, "\r\n\r\n", [&](std::error_code, std::size_t) {
-            asio::write(socket, asio::buffer(ok("")));
-        });
+    acceptor.async_accept(socket, [&](headgate::error_code) {
+        asio::async_read_until(
+            socket, received, "\r\n\r\n",
+            [&](headgate::error_code, std::size_t) { asio::write(socket, asio::buffer(ok(""))); });
     });
     http::client client{context};
     result got;
@@ -420,11 +420,11 @@ TEST_CASE("client and context may go in either order, with requests in flight")
         };
         asio::co_spawn(*context, owner(at.server.url("/hang"), alive), asio::detached);
         outlives.async_send(http::request{at.server.url("/hang")},
-                            [alive](std::error_code, http::response) {});
+                            [alive](headgate::error_code, http::response) {});
         while (at.server.in_flight() < 2)
             context->run_one_for(1ms);
         outlives.async_send(http::request{at.server.url("/never started")},
-                            [alive](std::error_code, http::response) {});
+                            [alive](headgate::error_code, http::response) {});
         alive.reset();
         CHECK_FALSE(watched.expired());
         context.reset();

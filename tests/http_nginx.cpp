@@ -106,7 +106,7 @@ TEST_CASE("TLS is verified, HTTP/2 carries many requests on one connection")
     int good = 0;
     for (int i = 0; i < 50; ++i)
         client.async_send(http::request{nginx.tls()},
-                          [&](std::error_code failed, http::response answer) {
+                          [&](headgate::error_code failed, http::response answer) {
                               good += !failed && answer.body() == nginx.text;
                           });
     context.restart();

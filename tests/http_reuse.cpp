@@ -347,7 +347,7 @@ TEST_CASE("a full loop of requests asks the system hardly anything")
             from = made; // all connections have been made
         if (left-- <= 0)
             return;
-        client.async_send(what, [&](std::error_code failed, http::response answer) {
+        client.async_send(what, [&](headgate::error_code failed, http::response answer) {
             good += !failed && answer.body() == body;
             if (good == 4000)
                 context.stop();
@@ -376,7 +376,7 @@ TEST_CASE("connections that are in use do not count as idle ones")
     std::function<void()> next = [&] {
         if (left-- <= 0)
             return;
-        client.async_send(what, [&](std::error_code failed, http::response) {
+        client.async_send(what, [&](headgate::error_code failed, http::response) {
             good += !failed;
             if (good == 2000)
                 context.stop();
@@ -398,12 +398,12 @@ TEST_CASE("an idle connection that the server closes costs hardly anything")
     http::client client{context};
     bool answered = false;
     bool ended = false;
-    client.async_send(http::request{closing->url()}, [&](std::error_code failed, auto) {
+    client.async_send(http::request{closing->url()}, [&](headgate::error_code failed, auto) {
         CHECK_FALSE(failed);
         answered = true;
     });
     client.async_send(http::request{busy.url("/hang")},
-                      [&](std::error_code, auto) { ended = true; });
+                      [&](headgate::error_code, auto) { ended = true; });
     while (!answered || busy.in_flight() == 0) {
         elsewhere.poll();
         context.poll();

@@ -69,7 +69,7 @@ TEST_CASE("a key that is in flight elsewhere does not stop the others")
     keyed gate{context, {limit::in_flight(1)}, {limit::in_flight(2)}};
     std::map<std::string, std::vector<permit>> held;
     const auto hold = [&](const std::string& key) {
-        gate.async_acquire_permit(key, 1, [&held, key](std::error_code failed, permit got) {
+        gate.async_acquire_permit(key, 1, [&held, key](headgate::error_code failed, permit got) {
             REQUIRE_FALSE(failed);
             held[key].push_back(std::move(got));
         });
@@ -131,7 +131,8 @@ TEST_CASE("too much, nothing, and a limiter that goes first")
     CHECK(much.result() == headgate::error::exceeds_limit);
     CHECK(none.ok());
     permit kept;
-    gate->async_acquire_permit("a", 3, [&](std::error_code, permit got) { kept = std::move(got); });
+    gate->async_acquire_permit("a", 3,
+                               [&](headgate::error_code, permit got) { kept = std::move(got); });
     virtual_clock::run_for(context, 0s);
     auto late = ask(*gate, "b", 1);
     gate.reset();
@@ -164,7 +165,7 @@ TEST_CASE("whatever is asked, no key and not all together get more than they may
     for (int round = 0; round < 300; ++round) {
         for (auto n = random() % 10; n > 0; --n) {
             const std::string key(1, static_cast<char>('a' + random() % 5));
-            gate.async_acquire(key, 1, [&, key](std::error_code failed) {
+            gate.async_acquire(key, 1, [&, key](headgate::error_code failed) {
                 REQUIRE_FALSE(failed);
                 granted[key].push_back(support::seconds());
                 all.push_back(support::seconds());
@@ -209,7 +210,8 @@ TEST_CASE("cancelling what a limiter has told at its end does nothing more")
     asio::io_context context;
     std::optional<keyed> gate{std::in_place, context, std::vector{limit::window(1, 1min)}};
     permit kept; // and with it what waits for the key
-    gate->async_acquire_permit("a", 1, [&](std::error_code, permit got) { kept = std::move(got); });
+    gate->async_acquire_permit("a", 1,
+                               [&](headgate::error_code, permit got) { kept = std::move(got); });
     virtual_clock::run_for(context, 0s);
     asio::cancellation_signal signal;
     noted waiting;

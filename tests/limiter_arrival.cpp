@@ -91,7 +91,7 @@ TEST_CASE("what arrives early costs no more than it can have been late")
     std::vector<headgate::permit> held;
     std::vector<double> granted;
     const auto ask = [&] {
-        gate.async_acquire_permit(1, [&](std::error_code failed, headgate::permit got) {
+        gate.async_acquire_permit(1, [&](headgate::error_code failed, headgate::permit got) {
             REQUIRE_FALSE(failed);
             got.commit();
             held.push_back(std::move(got));

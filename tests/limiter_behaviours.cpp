@@ -12,7 +12,6 @@
 #include <deque>
 #include <memory>
 #include <set>
-#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -225,7 +224,8 @@ TEST_CASE("without a credit, for a window, and behind a pause, each is granted w
             gate.pause_until(virtual_clock::now() + 1ms);
         std::set<virtual_clock::time_point> wake_ups;
         for (int i = 0; i < 50; ++i)
-            gate.async_acquire([&](std::error_code) { wake_ups.insert(virtual_clock::now()); });
+            gate.async_acquire(
+                [&](headgate::error_code) { wake_ups.insert(virtual_clock::now()); });
         virtual_clock::run(context);
         CHECK(wake_ups.size() == 50);
     }
@@ -338,7 +338,7 @@ TEST_CASE("tower: in flight")
     std::deque<permit> held;
     std::vector<int> order;
     for (int i = 0; i < 4; ++i)
-        its.gate.async_acquire_permit(1, [&, i](std::error_code, permit got) {
+        its.gate.async_acquire_permit(1, [&, i](headgate::error_code, permit got) {
             order.push_back(i);
             held.push_back(std::move(got));
         });
@@ -484,7 +484,7 @@ TEST_CASE("Guava, Netflix, resilience4j: a changed rate re-times those who wait"
     std::vector<permit> held;
     for (int i = 0; i < 3; ++i)
         raised.gate.async_acquire_permit(
-            1, [&](std::error_code, permit got) { held.push_back(std::move(got)); });
+            1, [&](headgate::error_code, permit got) { held.push_back(std::move(got)); });
     raised.wait(1s);
     CHECK(held.size() == 1);
     raised.gate.set_limits({limit::in_flight(3)});
@@ -574,7 +574,7 @@ TEST_CASE("folly: tokens that come back beyond the burst are lost")
     scene its{limit::bucket(1, 1h, 5)};
     std::vector<permit> held;
     its.gate.async_acquire_permit(
-        5, [&](std::error_code, permit got) { held.push_back(std::move(got)); });
+        5, [&](headgate::error_code, permit got) { held.push_back(std::move(got)); });
     its.wait(10h);
     held.clear();
     CHECK(its.drain() == 5);

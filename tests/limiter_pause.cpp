@@ -175,7 +175,7 @@ TEST_CASE("the end of an earlier pause's probe does not end a later pause's")
     limiter gate{context, limit::window(10, 10s)};
     std::vector<permit> held;
     const auto probe = [&] {
-        gate.async_acquire_permit(1, [&](std::error_code failed, permit got) {
+        gate.async_acquire_permit(1, [&](headgate::error_code failed, permit got) {
             REQUIRE_FALSE(failed);
             got.commit();
             held.push_back(std::move(got));
@@ -289,7 +289,7 @@ TEST_CASE("debt outlives a change of limits, also to a smaller bucket")
     virtual_clock::reset();
     asio::io_context context;
     limiter gate{context, limit::bucket(10, 10s, 10)};
-    gate.async_acquire_permit(10, [](std::error_code, permit got) { got.settle(30); });
+    gate.async_acquire_permit(10, [](headgate::error_code, permit got) { got.settle(30); });
     virtual_clock::run_for(context, 0s);
     gate.set_limits({limit::bucket(20, 10s, burst)}); // twice as fast
     auto asked = ask(gate, 1);

@@ -93,7 +93,7 @@ std::size_t round(std::uint64_t seed)
             mine.order = asked + 1;
             mine.tokens = tokens;
             gate.async_acquire(tokens, asio::bind_cancellation_slot(
-                                           mine.signal.slot(), [&](std::error_code failed) {
+                                           mine.signal.slot(), [&](headgate::error_code failed) {
                                                mine.done = true;
                                                if (failed)
                                                    return;

@@ -20,7 +20,6 @@
 #include <sstream>
 #include <stdexcept>
 #include <string>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -378,7 +377,7 @@ namespace {
 
 /// Answers at once what a function says.
 struct stand_in {
-    using answer = std::pair<std::error_code, http::response>;
+    using answer = std::pair<headgate::error_code, http::response>;
 
     asio::any_io_executor executor;
     std::function<answer(const http::request&)> respond;
@@ -388,7 +387,7 @@ struct stand_in {
     template <class Token>
     auto async_send(http::request what, Token&& token)
     {
-        return asio::async_compose<Token, void(std::error_code, http::response)>(
+        return asio::async_compose<Token, void(headgate::error_code, http::response)>(
             exchange{executor, respond(what)}, token, executor);
     }
 

@@ -24,7 +24,7 @@ struct holder {
     noted end;
     std::shared_ptr<permit> held = std::make_shared<permit>();
 
-    void operator()(std::error_code result, permit got) const
+    void operator()(headgate::error_code result, permit got) const
     {
         end(result);
         *held = std::move(got);

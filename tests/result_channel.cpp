@@ -86,9 +86,9 @@ TEST_CASE("a reservation that is cancelled or refused holds no room")
     asio::io_context context;
     channel results{context, 1};
     asio::cancellation_signal signal;
-    std::error_code seen;
+    headgate::error_code seen;
     bool had_place = true;
-    const auto note = [&](std::error_code result, channel::place place) {
+    const auto note = [&](headgate::error_code result, channel::place place) {
         seen = result;
         had_place = static_cast<bool>(place);
     };

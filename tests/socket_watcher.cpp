@@ -16,7 +16,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -335,8 +334,8 @@ TEST_CASE("what cannot be watched is said so and leaves nothing")
     const auto user = fixture<epoll_sockets>::make();
     const int file = ::open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
     REQUIRE(file >= 0);
-    CHECK_THROWS_AS(user->watch(file, CURL_POLL_IN), std::system_error);
-    CHECK_THROWS_AS(user->watch(-1, CURL_POLL_IN), std::system_error);
+    CHECK_THROWS_AS(user->watch(file, CURL_POLL_IN), headgate::system_error);
+    CHECK_THROWS_AS(user->watch(-1, CURL_POLL_IN), headgate::system_error);
     user->forget(file);
     ::close(file);
     connection a;

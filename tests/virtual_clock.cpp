@@ -15,11 +15,11 @@ TEST_CASE("the virtual clock goes from expiry to expiry")
     timer late{context, 3h};
     timer early{context, 1h};
     std::vector<double> fired;
-    late.async_wait([&](std::error_code) { fired.push_back(support::seconds()); });
-    early.async_wait([&](std::error_code) {
+    late.async_wait([&](headgate::error_code) { fired.push_back(support::seconds()); });
+    early.async_wait([&](headgate::error_code) {
         fired.push_back(support::seconds());
         early.expires_after(30min);
-        early.async_wait([&](std::error_code) { fired.push_back(support::seconds()); });
+        early.async_wait([&](headgate::error_code) { fired.push_back(support::seconds()); });
     });
     CHECK(virtual_clock::run(context) == 3);
     CHECK(fired == std::vector<double>{3600, 5400, 10800});
@@ -32,7 +32,7 @@ TEST_CASE("running for a span stops the clock at its end")
     asio::io_context context;
     timer wait{context, 10s};
     bool fired = false;
-    wait.async_wait([&](std::error_code failed) { fired = !failed; });
+    wait.async_wait([&](headgate::error_code failed) { fired = !failed; });
     virtual_clock::run_for(context, 9999ms);
     CHECK_FALSE(fired);
     CHECK(support::seconds() == 9.999);

@@ -36,7 +36,7 @@ struct popped {
     };
     std::shared_ptr<state> got = std::make_shared<state>();
 
-    void operator()(std::error_code result, std::optional<T> item) const
+    void operator()(headgate::error_code result, std::optional<T> item) const
     {
         got->end(result);
         got->item = std::move(item);
@@ -225,16 +225,17 @@ TEST_CASE("random pushes, pops, deadlines and cancellations lose and repeat noth
         switch (random() % 5) {
         case 0:
         case 1:
-            items.async_push(next, asio::bind_cancellation_slot(
-                                       signal.slot(), [&, item = next](std::error_code failed) {
-                                           failed ? void(++aborted) : in.push_back(item);
-                                       }));
+            items.async_push(next,
+                             asio::bind_cancellation_slot(
+                                 signal.slot(), [&, item = next](headgate::error_code failed) {
+                                     failed ? void(++aborted) : in.push_back(item);
+                                 }));
             ++next;
             break;
         case 2:
         case 3: {
             auto take = asio::bind_cancellation_slot(
-                signal.slot(), [&](std::error_code failed, std::optional<int> item) {
+                signal.slot(), [&](headgate::error_code failed, std::optional<int> item) {
                     REQUIRE(item.has_value() == !failed);
                     if (item)
                         out.push_back(*item);
@@ -308,7 +309,7 @@ TEST_CASE("an item that may be made of a list of its like is handed over as it i
     items.try_push(item);
     items.async_pop(at_once);
     items.async_pop(waited);
-    items.async_push(item, [](std::error_code failed) { CHECK_FALSE(failed); });
+    items.async_push(item, [](headgate::error_code failed) { CHECK_FALSE(failed); });
     context.poll();
     CHECK(at_once.got->item.value().size() == 3);
     CHECK(waited.got->item.value().size() == 3);
@@ -321,12 +322,12 @@ TEST_CASE("an item that is there is handed over whatever was bound to the cancel
     asio::cancellation_signal signal;
     {
         support::timer before{context, 1s};
-        before.async_wait(asio::bind_cancellation_slot(signal.slot(), [](std::error_code) {}));
+        before.async_wait(asio::bind_cancellation_slot(signal.slot(), [](headgate::error_code) {}));
         virtual_clock::run_for(context, 1s);
     }
     {
         asio::steady_timer before{context, 0s};
-        before.async_wait(asio::bind_cancellation_slot(signal.slot(), [](std::error_code) {}));
+        before.async_wait(asio::bind_cancellation_slot(signal.slot(), [](headgate::error_code) {}));
         context.restart();
         context.run();
     }
@@ -349,7 +350,7 @@ TEST_CASE("the queue's context has work until a handler that runs elsewhere is t
     items.try_push(1);
     bool first = false;
     bool second = false;
-    items.async_pop(asio::bind_executor(there, [&](std::error_code, std::optional<int>) {
+    items.async_pop(asio::bind_executor(there, [&](headgate::error_code, std::optional<int>) {
         first = true;
         asio::post(here, [&second] { second = true; });
     }));

@@ -141,7 +141,7 @@ TEST_CASE("a pool is cancelled by itself, its operation's slot or its end")
         pool.reset();
     virtual_clock::run_for(context, 1s);
     CHECK(end.called);
-    CHECK(end.why == std::system_error{asio::error::operation_aborted}.what());
+    CHECK(end.why == headgate::system_error{asio::error::operation_aborted}.what());
 }
 
 TEST_CASE("a pool runs one job at a time and then another")

@@ -18,7 +18,6 @@
 #include <exception>
 #include <functional>
 #include <optional>
-#include <system_error>
 #include <utility>
 
 namespace support {
@@ -53,7 +52,7 @@ class noted {
 public:
     noted() : state_{std::make_shared<state>()} {}
 
-    void operator()(std::error_code result) const
+    void operator()(headgate::error_code result) const
     {
         ++state_->calls;
         state_->result = result;
@@ -61,7 +60,7 @@ public:
     }
 
     int calls() const { return state_->calls; }
-    std::error_code result() const { return state_->result; }
+    headgate::error_code result() const { return state_->result; }
     double at() const { return state_->at; }
     bool ok() const { return calls() == 1 && !result(); }
     bool aborted() const { return calls() == 1 && result() == asio::error::operation_aborted; }
@@ -69,7 +68,7 @@ public:
 private:
     struct state {
         int calls = 0;
-        std::error_code result;
+        headgate::error_code result;
         double at = -1;
     };
     std::shared_ptr<state> state_;

@@ -366,7 +366,7 @@ TEST_CASE("many marks around one that is still asked for are no end of their own
 TEST_CASE("where the total says that the list goes on, one late answer lets no more behind the end "
           "than a run of marks and those in flight")
 {
-    const std::uint64_t late = GENERATE(10, 30);
+    const std::uint64_t late = GENERATE(10u, 30u);
     list it{4};
     it.end.total(1'000'000);
     it.send({0, late});

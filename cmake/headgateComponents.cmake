@@ -11,9 +11,13 @@ endfunction()
 
 # _headgate_component(<name>): sets `needs`, the components that this one stands on, and `package`:
 # the name of the package that it takes, the least version, the target, and the pkg-config module
-# (Asio has none in Debian).
+# (neither Asio nor Boost has one in Debian). HEADGATE_ASIO says which Asio: the option, or in an
+# installation what it was when that was configured.
 function(_headgate_component name)
   set(flow_package asio 1.22.1 asio::asio "")
+  if(HEADGATE_ASIO STREQUAL "boost")
+    set(flow_package Boost 1.81 Boost::headers "")
+  endif()
   set(http_needs flow)
   set(http_package CURL 7.85 CURL::libcurl libcurl)
   set(extract_needs http)
@@ -54,6 +58,9 @@ function(_headgate_find result name)
   list(GET package 0 file)
   list(GET package 1 version)
   list(GET package 2 target)
+  if(target STREQUAL "Boost::headers")
+    find_package(Threads REQUIRED) # asio::asio has them itself
+  endif()
   if(TARGET ${target})
     return()
   endif()

@@ -51,9 +51,11 @@ foreach(name IN LISTS headgate_layers)
     # Asio has no module of pkg-config in Debian, so it is expected where the compiler looks. Such a
     # file cannot ask for the compiler: clang needs the last two definitions with an Asio before
     # 1.26, for others they are what Asio defines itself.
-    set(pc_cflags "-I\${includedir} -DASIO_STANDALONE -DASIO_HAS_CO_AWAIT=1 "
-                  "-DASIO_HAS_STD_COROUTINE=1 -pthread")
-    list(JOIN pc_cflags "" pc_cflags)
+    set(pc_asio "-DASIO_STANDALONE -DASIO_HAS_CO_AWAIT=1 -DASIO_HAS_STD_COROUTINE=1")
+    if(HEADGATE_ASIO STREQUAL "boost")
+      set(pc_asio "-DHEADGATE_BOOST_ASIO=1")
+    endif()
+    set(pc_cflags "-I\${includedir} ${pc_asio} -pthread")
     set(pc_libs -pthread)
   else()
     set(pc_name headgate-${name})

@@ -1,7 +1,7 @@
 #include <headgate/fwd.hpp>
 
-#if defined(ASIO_ANY_IO_EXECUTOR_HPP) || defined(CURLINC_CURL_H) ||                                \
-    defined(INCLUDE_NLOHMANN_JSON_HPP_)
+#if defined(ASIO_ANY_IO_EXECUTOR_HPP) || defined(BOOST_ASIO_ANY_IO_EXECUTOR_HPP) ||                \
+    defined(CURLINC_CURL_H) || defined(INCLUDE_NLOHMANN_JSON_HPP_)
 #error "declarations alone need none of these"
 #endif
 

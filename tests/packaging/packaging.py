@@ -68,6 +68,16 @@ class Packaging:
         """Options that make it an error to look for any of the optional packages."""
         return f"-DCMAKE_MODULE_PATH={HERE / 'traps'}"
 
+    def included(self, prefix, source, *flags):
+        """All files that the headers in a prefix include, those of other libraries among them."""
+        headers = sorted((prefix / "include").rglob("*.hpp"))
+        source.write_text("".join(f"#include <{path.relative_to(prefix / 'include')}>\n"
+                                  for path in headers))
+        files = self.run(self.compiler, "-std=c++20", "-M", *flags, "-I", prefix / "include",
+                         source, stdout=subprocess.PIPE).stdout
+        assert "async_limiter.hpp" in files
+        return files
+
     # The cases.
 
     def manifests(self):
@@ -222,16 +232,76 @@ class Packaging:
 
         # No header of flow reaches for what is not there, nor for another layer, which would be
         # missing in this prefix.
-        headers = sorted((prefix / "include").rglob("*.hpp"))
-        everything = build / "everything.cpp"
-        everything.write_text("".join(f"#include <{path.relative_to(prefix / 'include')}>\n"
-                                      for path in headers))
         asio = [f"-I{self.asio}"] if self.asio else []
-        files = self.run(self.compiler, "-std=c++20", "-M", "-DASIO_STANDALONE", *asio,
-                         "-I", prefix / "include", everything, stdout=subprocess.PIPE).stdout
-        assert "async_limiter.hpp" in files
+        files = self.included(prefix, build / "everything.cpp", "-DASIO_STANDALONE", *asio)
         strangers = re.findall(r"\S*/(?:curl|nlohmann|simdjson)\S*", files)
         assert not strangers, f"flow includes {strangers}"
+
+    def boost(self):
+        """Boost.Asio in the place of standalone Asio, which is not even looked for."""
+        build = self.fresh("boost")
+        prefix = self.work / "a prefix with Boost.Asio"
+        shutil.rmtree(prefix, ignore_errors=True)
+        traps = build / "traps"
+        traps.mkdir(parents=True)
+        trap = (HERE / "traps/FindCURL.cmake").read_text()
+        (traps / "Findasio.cmake").write_text(trap.replace("CURL", "asio"))
+        trapped = f"-DCMAKE_MODULE_PATH={traps}"
+
+        said = self.configure(SOURCE, build / "refused", "-DHEADGATE_ASIO=beast", trapped,
+                              fails=True)
+        assert 'HEADGATE_ASIO is "beast", it can be: standalone boost' in said
+        said = self.configure(SOURCE, build / "refused", "-DHEADGATE_COMPONENTS=flow",
+                              "-DHEADGATE_ASIO=boost", trapped,
+                              "-DCMAKE_DISABLE_FIND_PACKAGE_Boost=ON", fails=True)
+        assert "the layer flow needs Boost 1.81 or later, which was not found" in said
+        self.configure(SOURCE, build / "headgate", "-DHEADGATE_COMPONENTS=extract;simulation",
+                       "-DHEADGATE_ASIO=boost", trapped)
+        self.run(self.cmake, "--install", build / "headgate", "--prefix", prefix)
+
+        # No header takes what another Asio has, which may be there all the same.
+        files = self.included(prefix, build / "everything.cpp", "-DHEADGATE_BOOST_ASIO=1")
+        assert "/boost/asio/" in files
+        strangers = re.findall(r"\S*(?<!/boost)/asio/\S*", files)
+        assert not strangers, f"headgate includes {strangers}"
+
+        # The consumer need not say which.
+        self.configure(HERE / "boost", build / "consumer", trapped,
+                       f"-DCMAKE_PREFIX_PATH={prefix}")
+        self.build_and_run(build / "consumer", ["boost"])
+
+        # Nor with pkg-config.
+        environment = dict(os.environ, PKG_CONFIG_PATH=str(prefix / "share/pkgconfig"))
+        flags = shlex.split(self.run("pkg-config", "--cflags", "--libs", "headgate-http",
+                                     stdout=subprocess.PIPE, env=environment).stdout)
+        assert "-DHEADGATE_BOOST_ASIO=1" in flags and "-DASIO_STANDALONE" not in flags
+        self.run(self.compiler, "-std=c++20", "-O0", *WARNINGS, HERE / "boost/main.cpp",
+                 "-o", build / "boost", *flags)
+        self.run(build / "boost")
+
+    def mixed(self):
+        """A program of which one part was compiled with Boost.Asio and one without does not link,
+        even if all that they share knows nothing of Asio."""
+        build = self.fresh("mixed")
+        build.mkdir(parents=True)
+        modes = {"standalone_asio": ["-DASIO_STANDALONE"],
+                 "boost_asio": ["-DHEADGATE_BOOST_ASIO=1"]}
+        for name, flags in modes.items():
+            for part in ["main", "part"]:
+                self.run(self.compiler, "-std=c++20", *flags, "-I", SOURCE / "include", "-c",
+                         HERE / f"mixed/{part}.cpp", "-o", build / f"{name}.{part}.o")
+        for main in modes:
+            for part in modes:
+                command = [self.compiler, build / f"{main}.main.o", build / f"{part}.part.o", "-o",
+                           build / "program"]
+                done = subprocess.run(command, text=True, stderr=subprocess.PIPE)
+                print(main, "with", part, done.stderr, flush=True)
+                assert (done.returncode == 0) == (main == part), f"{main} with {part}"
+                if main != part:
+                    missing = rf"undefined.*holds\(headgate::{main}::permit const&\)"
+                    assert re.search(missing, done.stderr), done.stderr
+                else:
+                    self.run(build / "program")
 
     def refused(self):
         build = self.fresh("refused")

@@ -11,7 +11,7 @@ build_packages=(cmake ninja-build g++ libasio-dev libcurl4-openssl-dev nlohmann-
                 libsimdjson-dev libcli11-dev)
 test_packages=(catch2 clang-19 libclang-rt-19-dev llvm-19 ccache python3-django
                haproxy python3-djangorestframework nginx-light openssl pkg-config doxygen
-               libsqlite3-dev chromium prometheus-cpp-dev)
+               libsqlite3-dev chromium prometheus-cpp-dev libboost1.81-dev)
 bench_packages=(libbenchmark-dev nginx-light python3)
 # What a peer or a part of the report needs; without it the table says what is not there.
 bench_extras=(golang-go golang-golang-x-time-dev nodejs python3-aiohttp python3-uvloop gnuplot-nox
@@ -59,6 +59,7 @@ test)
     for preset in asan tsan fuzz; do
         build "$preset" "${launcher[@]}"
     done
+    build boost -DHEADGATE_BUILD_EXAMPLES=OFF "${launcher[@]}"
     # The last line of each is CTest's own: "100% tests passed, 0 tests failed out of N". The program
     # that the integration tests run has one thread, of which ThreadSanitizer has nothing to say.
     for preset in asan release; do
@@ -67,6 +68,8 @@ test)
     done
     echo "== tsan"
     ctest --preset tsan --parallel "$(nproc)" --exclude-regex '^integration'
+    echo "== boost"
+    ctest --preset boost --parallel "$(nproc)" --exclude-regex '^integration'
     echo "== fuzz"
     ctest --preset fuzz --parallel "$(nproc)"
     ;;

@@ -19,7 +19,6 @@
 #include <chrono>
 #include <iostream>
 #include <string>
-#include <system_error>
 #include <utility>
 #include <vector>
 

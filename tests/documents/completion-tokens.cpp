@@ -21,7 +21,6 @@
 #include <iostream>
 #include <optional>
 #include <string>
-#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -103,7 +102,7 @@ TEST_CASE("a thread blocks on a token")
     acquire_and_block(limiter);
     CHECK(limiter.statistics().granted == 1);
     limiter.close();
-    CHECK_THROWS_AS(acquire_and_block(limiter), std::system_error);
+    CHECK_THROWS_AS(acquire_and_block(limiter), headgate::system_error);
     work.reset();
     runs.join();
 }

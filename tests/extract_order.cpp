@@ -516,6 +516,28 @@ TEST_CASE("rows that move while an offset list is read are noticed at the seams"
         CHECK(its.stream->statistics().rewinds > 0);
 }
 
+TEST_CASE("a row that new ones have moved on past the next page comes once")
+{
+    const int new_rows = GENERATE(1, 3, 4, 9);
+    table list{60};
+    job its;
+    its.answer = [&](const http::request& asked) {
+        if (support::parameter(asked, "offset") == "18" && list.rows.front() == 0) {
+            for (int i = 0; i < new_rows; ++i)
+                list.rows.insert(list.rows.begin() + 18, 1000 + i);
+            list.rows.erase(list.rows.begin()); // so that the page begins before 18, the last there
+        }
+        return std::optional{list.page(asked)};
+    };
+    paging::offset pager = job::list();
+    pager.seam_check("/id").page_size(4);
+    const auto outcome = its.run(pager, extract_options{}.max_in_flight(1));
+    CAPTURE(new_rows, outcome.reason());
+    CHECK(outcome.complete());
+    CHECK(its.different() == its.ids().size());
+    CHECK(its.different() >= 60);
+}
+
 TEST_CASE("whatever rows come and go, those that stay are delivered once, or it is told")
 {
     int told = 0;

@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <stdexcept>
 #include <string>
+#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 
@@ -35,7 +36,9 @@ inline std::string key_text(const record& one, const nlohmann::json::json_pointe
     return has_float(value) ? std::string{text_at(one.text(), key)} : value.dump();
 }
 
-/// Remembers the keys of the records of one page, to know them again on another.
+/// Remembers the keys of the records of one page, to know them again on the next. Records that
+/// stood behind those that both have may have been moved on by new ones: they are remembered until
+/// they come again, or for so many pages.
 class page_keys {
 public:
     /// @param key  where in a record its key stands
@@ -43,26 +46,45 @@ public:
 
     std::string key_of(const record& one) const { return key_text(one, key_); }
 
-    /// How many records there are up to the last one that is known.
+    /// How many records there are up to the last one that is known; none if all that are were moved
+    /// on, for then others may stand before them.
     std::size_t known(const record_range& records) const
     {
         std::size_t result = 0;
-        for (std::size_t i = 0; i < records.size(); ++i)
-            if (keys_.count(key_of(records[i])) > 0)
+        for (std::size_t i = 0; i < records.size(); ++i) {
+            const std::string key = key_of(records[i]);
+            if (keys_.count(key) > 0 || (result > 0 && moved_on_.count(key) > 0))
                 result = i + 1;
+        }
         return result;
     }
 
     void remember(const record_range& records)
     {
-        keys_.clear();
-        for (const record each : records)
-            keys_.insert(key_of(each));
+        std::size_t passed = 0; // of those that are remembered
+        std::unordered_map<std::string, std::size_t> here;
+        for (const record each : records) {
+            std::string key = key_of(each);
+            moved_on_.erase(key);
+            if (const auto before = keys_.find(key); before != keys_.end())
+                passed = std::max(passed, before->second + 1);
+            here.emplace(std::move(key), here.size());
+        }
+        if (++pages_ % most_pages == 0)
+            moved_on_.clear();
+        for (auto& [key, place] : keys_)
+            if (passed > 0 && place >= passed && here.count(key) == 0)
+                moved_on_.insert(key);
+        keys_ = std::move(here);
     }
 
 private:
+    static constexpr unsigned most_pages = 16;
+
     nlohmann::json::json_pointer key_;
-    std::unordered_set<std::string> keys_;
+    std::unordered_map<std::string, std::size_t> keys_; // and their places on the page
+    std::unordered_set<std::string> moved_on_;
+    unsigned pages_ = 0;
 };
 
 } // namespace HEADGATE_NAMESPACE::detail

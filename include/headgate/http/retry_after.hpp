@@ -16,6 +16,10 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#if !defined(__cpp_lib_to_chars)
+#include <locale>
+#include <sstream>
+#endif
 
 namespace HEADGATE_NAMESPACE::http {
 
@@ -41,16 +45,23 @@ inline std::optional<std::time_t> parse_http_date(std::string_view text)
 }
 
 /// A number that is finite, not negative and written without an exponent.
-inline std::optional<double> parse_decimal(std::string_view text) noexcept
+inline std::optional<double> parse_decimal(std::string_view text)
 {
     double value = 0;
+#if defined(__cpp_lib_to_chars)
     const auto [end, failed] =
         std::from_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed);
-    // The name of something that is not finite is a number to it, too.
-    constexpr double most = std::numeric_limits<double>::max();
-    if (failed != std::errc{} || end != text.data() + text.size() || !(value >= 0 && value <= most))
+    if (failed != std::errc{} || end != text.data() + text.size())
         return std::nullopt;
-    return value;
+#else // libc++
+    std::istringstream in{std::string{text}};
+    in.imbue(std::locale::classic());
+    if (text.find_first_not_of("0123456789.") != text.npos || !(in >> value) || !in.eof())
+        return std::nullopt;
+#endif
+    // The name of something that is not finite is a number to from_chars, too.
+    constexpr double most = std::numeric_limits<double>::max();
+    return value >= 0 && value <= most ? std::optional{value} : std::nullopt;
 }
 
 /// Seconds to wait from one value of the field, seen from `now`.

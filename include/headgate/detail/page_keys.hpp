@@ -38,7 +38,7 @@ inline std::string key_text(const record& one, const nlohmann::json::json_pointe
 
 /// Remembers the keys of the records of one page, to know them again on the next. Records that
 /// stood behind those that both have may have been moved on by new ones: they are remembered until
-/// they come again, or for so many pages.
+/// they come again, or for some pages.
 class page_keys {
 public:
     /// @param key  where in a record its key stands

@@ -329,8 +329,11 @@ inline bool is_same_file(const std::string& one, const std::string& other)
     std::error_code failed; // what cannot be found out will be told when it is opened
     if (std::filesystem::equivalent(one, other, failed))
         return true;
-    const auto path = std::filesystem::weakly_canonical(one, failed);
-    return !failed && path == std::filesystem::weakly_canonical(other, failed) && !failed;
+    const auto path_of = [&failed](const std::string& name) {
+        return std::filesystem::weakly_canonical(std::filesystem::absolute(name, failed), failed);
+    };
+    const auto path = path_of(one);
+    return path == path_of(other) && !failed;
 }
 
 /// What does not fit together.

@@ -241,15 +241,15 @@ private:
         error_code failed;
         http::response response;
         {
-            const flight counted = state_.in_flight(so_far.tries > 0);
-            state_.observed().sent(so_far.last, what.index, page.where, so_far.tries, sent);
+            flight in_flight = state_.make_flight();
+            state_.sent(in_flight, so_far, what, page, sent);
             paid.commit();
             auto answer =
                 co_await client_.async_send(std::move(request), as_tuple(asio::use_awaitable));
             failed = std::get<0>(answer);
             response = std::move(std::get<1>(answer));
+            state_.answered(in_flight, so_far, failed, response);
         }
-        state_.observed().answered(so_far.last, failed, response);
         if (failed == asio::error::operation_aborted)
             state_.stop(outcome_code::cancelled, printable(response.error_text()));
         if (failed == http::error::connect_failed || failed == http::error::resolve_failed)

@@ -183,8 +183,25 @@ public:
 
     const origin_guard* guard(const task& what) const { return plan_.pager().guard(what.where); }
 
-    /// Counts a request as in flight as long as the result lives.
-    flight in_flight(bool again) { return {mutex_, statistics_, again}; }
+    flight make_flight() { return {mutex_, statistics_}; }
+
+    /// A request is sent for a page.
+    void sent(flight& request, page_effort& so_far, const task& what, const pending_page& page,
+              time when)
+    {
+        std::lock_guard lock{mutex_};
+        request.begin(so_far.tries > 0);
+        observed_.sent(so_far.last, what.index, page.where, so_far.tries, when);
+    }
+
+    /// It is answered, or has failed.
+    void answered(flight& request, page_effort& so_far, error_code failed,
+                  const http::response& response)
+    {
+        std::lock_guard lock{mutex_};
+        request.end();
+        observed_.answered(so_far.last, failed, response);
+    }
 
     /// Takes in what an answer says of the limit, and hands limits that are to be others from now
     /// on to `set_limits`, one after the other.

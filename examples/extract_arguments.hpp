@@ -321,19 +321,22 @@ inline void check_style_options(const CLI::App& app, const std::string& style)
 }
 
 /// Whether two names, of which "-" is standard output, are of one file, also one that is not there
-/// yet.
+/// yet. A device is not written over.
 inline bool is_same_file(const std::string& one, const std::string& other)
 {
-    if (one == "-" || other == "-" || one == other)
-        return one == other;
-    std::error_code failed; // what cannot be found out will be told when it is opened
-    if (std::filesystem::equivalent(one, other, failed))
+    if (one == other)
         return true;
+    namespace fs = std::filesystem;
+    std::error_code failed; // what cannot be found out will be told when it is opened
     const auto path_of = [&failed](const std::string& name) {
-        return std::filesystem::weakly_canonical(std::filesystem::absolute(name, failed), failed);
+        return fs::weakly_canonical(fs::absolute(name == "-" ? "/dev/stdout" : name, failed),
+                                    failed);
     };
-    const auto path = path_of(one);
-    return path == path_of(other) && !failed;
+    const fs::path path = path_of(one);
+    const fs::path other_path = path_of(other);
+    return path == other_path
+               ? !fs::exists(path, failed) || fs::is_regular_file(path, failed)
+               : fs::is_regular_file(path, failed) && fs::equivalent(path, other_path, failed);
 }
 
 /// What does not fit together.
@@ -354,7 +357,7 @@ inline void check_fit(const CLI::App& app, const arguments& args)
                         (args.output == "-" ? "standard output" : args.output)};
     for (const auto& [option, file] :
          {std::pair{"--output", &args.output}, std::pair{"--stats", &args.stats}})
-        if (!args.report.empty() && args.report == *file)
+        if (!args.report.empty() && !file->empty() && is_same_file(args.report, *file))
             throw bad_usage{std::string{"--report and "} + option + " are both " + *file};
 }
 

@@ -409,6 +409,18 @@ private:
     };
 };
 
+/// Gives the list of 2,000 numbers, five at a time.
+stand_in::answer give_numbers(const http::request& what)
+{
+    const std::string query = what.url().query();
+    const auto equals = query.find('=');
+    const int begin = equals == query.npos ? 0 : std::stoi(query.substr(equals + 1));
+    std::string rows;
+    for (int id = begin; id < std::min(begin + 5, 2000); ++id)
+        rows += (rows.empty() ? "" : ",") + std::to_string(id);
+    return {{}, http::response{200, {}, "{\"count\": 2000, \"results\": [" + rows + "]}"}};
+}
+
 } // namespace
 
 TEST_CASE("a request that got no answer is told with its error")
@@ -433,21 +445,37 @@ TEST_CASE("a request that got no answer is told with its error")
     }
 }
 
+TEST_CASE("what a cancelled run did not send is not told as sent")
+{
+    for (int pages = 0; pages < 20; ++pages) {
+        virtual_clock::reset();
+        asio::io_context context;
+        support::limiter limiter{context, fast};
+        const stand_in client{context.get_executor(), give_numbers};
+        const auto seen = std::make_shared<diary>();
+        const auto options = extract_options{}.max_in_flight(32).observe(seen);
+        auto stream = headgate::extract(client, limiter, job::list(), options);
+        auto read = [&]() -> asio::awaitable<void> {
+            for (int i = 0; i < pages; ++i) {
+                const auto page = co_await stream.next();
+                CHECK(page);
+            }
+            stream.cancel();
+            while (const auto page = co_await stream.next())
+                CHECK(page->records().size() == 5);
+        };
+        asio::co_spawn(context, read, support::rethrow);
+        virtual_clock::run(context);
+        CHECK(stream.outcome().code() == outcome_code::cancelled);
+        check_whole(*seen);
+    }
+}
+
 TEST_CASE("on several threads it is called by one at a time")
 {
     asio::thread_pool threads{4};
     headgate::async_limiter limiter{threads.get_executor(), limit::window(1'000'000, 1s)};
-    const stand_in client{
-        threads.get_executor(), [](const http::request& what) {
-            const std::string query = what.url().query();
-            const auto equals = query.find('=');
-            const int begin = equals == query.npos ? 0 : std::stoi(query.substr(equals + 1));
-            std::string rows;
-            for (int id = begin; id < std::min(begin + 5, 2000); ++id)
-                rows += (rows.empty() ? "" : ",") + std::to_string(id);
-            return stand_in::answer{
-                {}, http::response{200, {}, "{\"count\": 2000, \"results\": [" + rows + "]}"}};
-        }};
+    const stand_in client{threads.get_executor(), give_numbers};
     const auto seen = std::make_shared<diary>(); // without a lock
     auto stream = headgate::extract(client, limiter, job::list(), extract_options{}.observe(seen));
     auto read = [&]() -> asio::awaitable<std::size_t> {

@@ -43,10 +43,11 @@ struct observed_answer {
 /// All times are on the limiter's clock, since the start of the run.
 ///
 /// @par Thread safety
-/// Called from any thread of the limiter's executor, by one at a time and in the order in which
-/// things happen, under the lock of the run: whoever takes long holds the run up. It may ask the
-/// stream for `statistics` and for nothing else. Where it takes a lock of its own, nobody may hold
-/// that while he asks the stream for something.
+/// Called from any thread of the limiter's executor, and for the first `on_limits` from within
+/// `extract`, by one at a time and in the order in which things happen, under the lock of the run:
+/// whoever takes long holds the run up. It may ask the stream, which is there once `extract` has
+/// returned, for `statistics` and for nothing else. Where it takes a lock of its own, nobody may
+/// hold that while he calls `extract` or any function of the stream.
 ///
 /// @par Errors
 /// What it throws is dropped: a fault in the metrics costs no records. It is not called any more
@@ -78,8 +79,9 @@ public:
     /// A request was answered, or there is no answer. Once for each `on_request`.
     virtual void on_answer([[maybe_unused]] const observed_answer& what) {}
 
-    /// Nobody sends until then, because the server asked for it. What it asks for again, while
-    /// everybody waits already, is told as far as it is longer.
+    /// Nobody is given a token until then, because the server asked for it; a request that has one
+    /// still goes out. What it asks for again, while everybody waits already, is told as far as it
+    /// is longer.
     virtual void on_pause([[maybe_unused]] time from, [[maybe_unused]] time until) {}
 
     /// A request is to be repeated, after any wait for that, because of how this one was answered:

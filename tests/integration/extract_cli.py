@@ -56,6 +56,8 @@ class BadUsage(Case):
             ([url, *FAST, "--stats", "-"], "both standard output"),
             ([url, *FAST, "--stats", "f", "--output", "f"], "both f"),
             ([url, *FAST, "--stats", "f", "--output", "./f"], "both ./f"),
+            ([url, *FAST, "--report", "f", "--output", "./f"], "both ./f"),
+            ([url, *FAST, "--report", "./f", "--stats", "f"], "both f"),
         ]:
             with self.subTest(arguments=arguments):
                 self.assert_refused(arguments, part)

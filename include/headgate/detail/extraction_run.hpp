@@ -33,6 +33,7 @@
 #include HEADGATE_ASIO(awaitable.hpp)
 #include HEADGATE_ASIO(bind_cancellation_slot.hpp)
 #include HEADGATE_ASIO(cancellation_state.hpp)
+#include HEADGATE_ASIO(cancellation_type.hpp)
 #include HEADGATE_ASIO(error.hpp)
 #include HEADGATE_ASIO(this_coro.hpp)
 #include HEADGATE_ASIO(use_awaitable.hpp)
@@ -237,6 +238,10 @@ private:
         const http::url base{request.url()};
         const bool repeatable = state_.options().repeat_any_method() || request.method() == "GET" ||
                                 request.method() == "HEAD";
+        // A worker that was cancelled meanwhile would send nothing, and only find out then.
+        const auto cancellation = co_await asio::this_coro::cancellation_state;
+        if (cancellation.cancelled() != asio::cancellation_type::none)
+            state_.stop(outcome_code::cancelled, "cancelled before a request was sent");
         const time sent = now();
         error_code failed;
         http::response response;

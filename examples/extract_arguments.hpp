@@ -358,7 +358,8 @@ inline void check_fit(const CLI::App& app, const arguments& args)
     for (const auto& [option, file] :
          {std::pair{"--output", &args.output}, std::pair{"--stats", &args.stats}})
         if (!args.report.empty() && !file->empty() && is_same_file(args.report, *file))
-            throw bad_usage{std::string{"--report and "} + option + " are both " + *file};
+            throw bad_usage{std::string{"--report and "} + option + " are both " +
+                            (*file == "-" ? "standard output" : *file)};
 }
 
 /// The command line, or nothing if it asked for help, which was given.

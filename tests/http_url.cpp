@@ -28,6 +28,9 @@ TEST_CASE("a link-local address is another host in another zone")
     CHECK(one.same_origin(one.resolved("/b")));
     CHECK(url{one}.set_query("a", "%").str() == "http://[fe80::1%25eth0]/a?a=%25");
     CHECK(one.without_credentials() == one.str());
+    CHECK_THROWS_WITH(url{"http://me:secret@[fe80::1%25a%7Fb]/"},
+                      Catch::Contains("zone") && !Catch::Contains("secret"));
+    CHECK_THROWS_AS(one.resolved("//[fe80::1%25a%2525b]/"), std::invalid_argument);
 }
 
 TEST_CASE("setting a query parameter leaves the others as they are")

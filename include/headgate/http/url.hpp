@@ -26,7 +26,8 @@ public:
 class url {
 public:
     /// @throws std::invalid_argument that names the URL (without credentials where they can be
-    /// told apart) and the fault: not absolute, another scheme, no host, a control character.
+    /// told apart) and the fault: not absolute, another scheme, no host, a control character,
+    /// an address in a zone that is no name.
     explicit url(const std::string& text) : handle_{make()}
     {
         if (std::any_of(text.begin(), text.end(), is_control))
@@ -43,6 +44,11 @@ public:
             throw std::invalid_argument{"URL \"" + hide_credentials(text) +
                                         "\": host has an encoded percent sign or control "
                                         "character in it"};
+        // So it does in the zone of an address, which it leaves as it is at other times.
+        const std::string place = zone();
+        if (!std::all_of(place.begin(), place.end(), is_unreserved))
+            throw std::invalid_argument{"URL \"" + hide_credentials(text) +
+                                        "\": the zone of the address is no name"};
     }
 
     /// Copies all of it.
@@ -196,6 +202,13 @@ private:
     }
 
     static bool is_control(unsigned char c) noexcept { return c < 0x20 || c == 0x7f; }
+
+    /// What stands for itself anywhere in a URL (RFC 3986, 2.3).
+    static bool is_unreserved(unsigned char c) noexcept
+    {
+        return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+               c == '-' || c == '.' || c == '_' || c == '~';
+    }
 
     static std::string hide_credentials(const std::string& text)
     {

@@ -352,14 +352,15 @@ inline void check_fit(const CLI::App& app, const arguments& args)
             throw bad_usage{std::string{option} + ' ' + *name +
                             ": a place in a JSON body needs --data"};
     check_style_options(app, args.paginate);
-    if (!args.stats.empty() && is_same_file(args.stats, args.output))
-        throw bad_usage{"--stats and --output are both " +
-                        (args.output == "-" ? "standard output" : args.output)};
-    for (const auto& [option, file] :
-         {std::pair{"--output", &args.output}, std::pair{"--stats", &args.stats}})
-        if (!args.report.empty() && !file->empty() && is_same_file(args.report, *file))
-            throw bad_usage{std::string{"--report and "} + option + " are both " +
-                            (*file == "-" ? "standard output" : *file)};
+    const auto check_differ = [](const std::string& option, const std::string& file,
+                                 const std::string& other_option, const std::string& other) {
+        if (!file.empty() && !other.empty() && is_same_file(file, other))
+            throw bad_usage{option + " and " + other_option + " are both " +
+                            (other == "-" ? "standard output" : other)};
+    };
+    check_differ("--stats", args.stats, "--output", args.output);
+    check_differ("--report", args.report, "--output", args.output);
+    check_differ("--report", args.report, "--stats", args.stats);
 }
 
 /// The command line, or nothing if it asked for help, which was given.

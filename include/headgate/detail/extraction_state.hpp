@@ -171,7 +171,7 @@ public:
 
     /// The request of a page and the origin that it belongs to.
     /// @throws run_ended
-    http::request make_request(const task& what, const page_effort& so_far) const
+    http::request make_request(const task& what, const page_effort& so_far)
     {
         try {
             std::lock_guard lock{mutex_};
@@ -334,21 +334,20 @@ public:
     // How it went.
 
     /// The first that ends the run says how it went.
-    void note(outcome_code code, std::string reason) const
+    void note(outcome_code code, std::string reason)
     {
         std::lock_guard lock{mutex_};
         if (outcome_.code() == outcome_code::in_progress)
             outcome_ = outcome{code, std::move(reason)};
     }
 
-    [[noreturn]] void stop(outcome_code code, std::string reason) const
+    [[noreturn]] void stop(outcome_code code, std::string reason)
     {
         note(code, std::move(reason));
         throw run_ended{};
     }
 
-    [[noreturn]] void page_failed(const task& what, const std::string& reason,
-                                  unsigned tries = 0) const
+    [[noreturn]] void page_failed(const task& what, const std::string& reason, unsigned tries = 0)
     {
         stop(outcome_code::page_failed, describe(what, reason, tries));
     }
@@ -388,7 +387,7 @@ private:
         pending.place.send(std::move(result));
     }
 
-    bool is_throttled(const task& what, const http::response& response) const
+    bool is_throttled(const task& what, const http::response& response)
     {
         try {
             return options_.throttled_if() && options_.throttled_if()(response);
@@ -448,7 +447,7 @@ private:
     std::optional<unique_records> unique_;
     page_waits<task> waits_{mutex_};
     observation observed_;
-    mutable outcome outcome_;
+    outcome outcome_;
     extract_statistics statistics_;
     time waits_until_{0};
 };

@@ -17,28 +17,30 @@ public:
     const char* what() const noexcept override { return "the extraction has ended"; }
 };
 
-/// Counts a request as in flight from `begin` to `end`, or as long as it lives.
+/// Counts a request as in flight from `begin` to `end`, which are called with the mutex held, or as
+/// long as it lives.
 class flight {
 public:
     flight(std::recursive_mutex& mutex, extract_statistics& all) : mutex_{mutex}, all_{all} {}
     flight(const flight&) = delete;
     flight& operator=(const flight&) = delete;
-    ~flight() { end(); }
+    ~flight()
+    {
+        if (!is_counted_)
+            return;
+        std::lock_guard lock{mutex_};
+        end();
+    }
 
     void begin(bool again)
     {
-        std::lock_guard lock{mutex_};
         ++all_.requests;
         all_.retries += again ? 1 : 0;
         all_.peak_in_flight = std::max(all_.peak_in_flight, ++all_.in_flight);
         is_counted_ = true;
     }
 
-    void end()
-    {
-        std::lock_guard lock{mutex_};
-        all_.in_flight -= std::exchange(is_counted_, false) ? 1 : 0;
-    }
+    void end() { all_.in_flight -= std::exchange(is_counted_, false) ? 1 : 0; }
 
 private:
     std::recursive_mutex& mutex_;

@@ -93,7 +93,8 @@ void print_stall()
     std::cout << row.dump() << '\n';
 }
 
-void print_line(std::size_t waiters, std::size_t rate)
+/// As many short lines one after the other as come to as many waiters as the longest.
+void print_line(std::size_t waiters, std::size_t rate, std::size_t longest)
 {
     asio::io_context context;
     async_limiter limiter{context, limit::bucket(rate, 1s, 1)};
@@ -101,8 +102,10 @@ void print_line(std::size_t waiters, std::size_t rate)
     order.reserve(waiters);
     clock_type::time_point first, last;
     double cpu = 0;
-    // The second round finds the memory that the first had to ask the system for.
-    for (int round = 0; round < 2; ++round) {
+    double took = 0;
+    std::size_t out_of_order = 0;
+    const std::size_t rounds = std::max<std::size_t>(1, longest / waiters);
+    for (std::size_t round = 0; round <= rounds; ++round) {
         order.clear();
         const double before = cpu_seconds();
         for (std::size_t i = 0; i < waiters; ++i)
@@ -114,17 +117,18 @@ void print_line(std::size_t waiters, std::size_t rate)
             });
         context.restart();
         context.run();
-        cpu = cpu_seconds() - before;
+        if (round == 0)
+            continue; // it has to ask the system for memory, which the others find
+        cpu += cpu_seconds() - before;
+        took += seconds{last - first}.count();
+        for (std::size_t i = 1; i < order.size(); ++i)
+            out_of_order += order[i] < order[i - 1];
     }
-    std::size_t out_of_order = 0;
-    for (std::size_t i = 1; i < order.size(); ++i)
-        out_of_order += order[i] < order[i - 1];
     nlohmann::ordered_json row;
     row["what"] = "a line of " + std::to_string(waiters) + " waiters";
     row["rate"] = rate;
-    row["share"] = static_cast<double>(waiters - 1) / static_cast<double>(rate) /
-                   seconds{last - first}.count();
-    row["cpu_us"] = cpu * 1e6 / static_cast<double>(waiters);
+    row["share"] = static_cast<double>(rounds * (waiters - 1)) / static_cast<double>(rate) / took;
+    row["cpu_us"] = cpu * 1e6 / static_cast<double>(rounds * waiters);
     row["out_of_order"] = out_of_order;
     std::cout << row.dump() << '\n';
 }
@@ -135,11 +139,13 @@ int main(int argc, char* argv[])
 {
     std::size_t waiters = 100'000;
     CLI::App app{"The pace of a limiter by the real clock"};
-    app.add_option("--waiters", waiters, "how many in a line")->check(CLI::Range(2, 10'000'000));
+    app.add_option("--waiters", waiters, "how many in the longest line")->check(CLI::Range(2, 10'000'000));
     CLI11_PARSE(app, argc, argv);
 
     for (const std::size_t rate : {100U, 1'000U, 10'000U})
         print_pace(rate);
     print_stall();
-    print_line(waiters, 100'000);
+    for (std::size_t few = 10; few < waiters; few *= 10)
+        print_line(few, 100'000, waiters);
+    print_line(waiters, 100'000, waiters);
 }

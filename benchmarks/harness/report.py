@@ -68,7 +68,7 @@ def _job(job: dict) -> str:
 def _growth(growth: dict) -> str:
     parts = []
     for axis, title in GROWTH.items():
-        header = [title, "program", "CPU µs a page", "peak RSS MiB"]
+        header = [title, "program", "CPU µs a page", "peak RSS MiB", "ms from request to page"]
         by_record, by_flight = axis == "records", axis == "in_flight"
         by_thread = axis == "threads"
         if by_record:
@@ -84,6 +84,8 @@ def _growth(growth: dict) -> str:
                 row["program"],
                 _spread(row["cpu_us_per_page"]),
                 _spread(row["peak_rss_mib"]),
+                _number(1e3 * (row["value"] if by_flight else IN_FLIGHT[axis])
+                        / row["pages_per_second"]["median"]),
             ]
             if by_record:
                 line.append(_number(row["cpu_us_per_page"]["median"] / row["value"]))
@@ -103,6 +105,9 @@ GROWTH = {
     "records": "records a page (ndjson, 4 in flight)",
     "threads": "threads, on processors shared with the server (ndjson, 16 in flight)",
 }
+
+# Of those whose axis is another; by Little's law what a page took follows from it and the pages/s.
+IN_FLIGHT = {"pages": 16, "records": 4, "threads": 16}
 
 
 def _pieces(pieces: list[dict]) -> str:

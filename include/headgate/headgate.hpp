@@ -5,6 +5,7 @@
 /// All of headgate that needs no opt-in.
 
 #include <headgate/async_limiter.hpp>
+#include <headgate/checkpoint.hpp>
 #include <headgate/error.hpp>
 #include <headgate/extract.hpp>
 #include <headgate/extract_options.hpp>

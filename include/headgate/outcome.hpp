@@ -12,21 +12,22 @@ namespace HEADGATE_NAMESPACE {
 
 /// How an extraction ended.
 enum class outcome_code {
-    in_progress,    ///< it has not ended yet
-    complete,       ///< every record there is was delivered
-    page_failed,    ///< a page could not be had, or what names the next one not be understood
-    count_mismatch, ///< the list ended before the number of records the server told of
-    server_ceiling, ///< the server refuses to give what, it says, is there
-    list_changed,   ///< the list changed while it was read in a way that rows may be missing
-    loop,           ///< the server leads in a circle, or gives the same page again and again
-    empty_run,      ///< too many empty pages in a row, each with a next one
-    foreign_origin, ///< the next page or a redirect leads to another server, or to a private one
-    bound_exceeded, ///< an answer is larger, deeper or longer than the bounds allow
-    cursor_expired, ///< the server does not know the cursor of the next page any more
-    page_cap,       ///< the caller's limit on pages was reached before the end
-    wait_too_long,  ///< the server asked for a longer wait than the caller allows
-    stalled,        ///< no page came for as long as the caller allows
-    cancelled,      ///< the caller stopped it, or closed the limiter
+    in_progress,       ///< it has not ended yet
+    complete,          ///< every record there is was delivered
+    page_failed,       ///< a page could not be had, or what names the next one not be understood
+    count_mismatch,    ///< the list ended before the number of records the server told of
+    server_ceiling,    ///< the server refuses to give what, it says, is there
+    list_changed,      ///< the list changed while it was read in a way that rows may be missing
+    loop,              ///< the server leads in a circle, or gives the same page again and again
+    empty_run,         ///< too many empty pages in a row, each with a next one
+    foreign_origin,    ///< the next page or a redirect leads to another server, or to a private one
+    bound_exceeded,    ///< an answer is larger, deeper or longer than the bounds allow
+    cursor_expired,    ///< the server does not know the cursor of the next page any more
+    page_cap,          ///< the caller's limit on pages was reached before the end
+    wait_too_long,     ///< the server asked for a longer wait than the caller allows
+    stalled,           ///< no page came for as long as the caller allows
+    checkpoint_failed, ///< the checkpoint could not be read or written
+    cancelled,         ///< the caller stopped it, or closed the limiter
 };
 
 /// The name of an outcome as `extract --stats` writes it, such as "complete" or "page_failed".
@@ -61,6 +62,8 @@ constexpr std::string_view to_string(outcome_code code) noexcept
         return "wait_too_long";
     case outcome_code::stalled:
         return "stalled";
+    case outcome_code::checkpoint_failed:
+        return "checkpoint_failed";
     case outcome_code::cancelled:
         return "cancelled";
     }

@@ -22,8 +22,10 @@ class HeadgateConan(ConanFile):
     topics = ("rate-limiting", "pagination", "coroutines", "asio", "header-only")
     package_type = "header-library"
     settings = "os", "arch", "compiler", "build_type"
-    options = {"http": [True, False], "extract": [True, False], "simdjson": [True, False]}
-    default_options = {"http": True, "extract": True, "simdjson": False}
+    options = {"http": [True, False], "extract": [True, False], "simdjson": [True, False],
+               "sqlite": [True, False], "redis": [True, False]}
+    default_options = {"http": True, "extract": True, "simdjson": False, "sqlite": False,
+                       "redis": False}
     no_copy_source = True
 
     # Of each component: those that it stands on, and its package with the target it takes.
@@ -32,14 +34,16 @@ class HeadgateConan(ConanFile):
         "http": (["flow"], "libcurl/[>=7.85 <9]", "libcurl::libcurl"),
         "extract": (["http"], "nlohmann_json/[>=3.9 <4]", "nlohmann_json::nlohmann_json"),
         "simdjson": (["extract"], "simdjson/[>=3 <4]", "simdjson::simdjson"),
+        "sqlite": (["extract"], "sqlite3/[>=3.35 <4]", "sqlite3::sqlite3"),
+        "redis": (["extract"], "hiredis/[>=0.14 <2]", "hiredis::hiredis"),
         "testing": (["flow"], None, None),
         "simulation": (["http", "testing"], None, None),
     }
 
     def _wanted(self):
-        wanted = {name for name in ("http", "extract", "simdjson") if self.options.get_safe(name)}
+        wanted = {name for name in self.parts if self.options.get_safe(name)}
         # An option brings what it stands on.
-        if "simdjson" in wanted:
+        if wanted & {"simdjson", "sqlite", "redis"}:
             wanted.add("extract")
         if "extract" in wanted:
             wanted.add("http")

@@ -106,6 +106,17 @@ class page_number;
 
 class simdjson_parser;
 
+// headgate::sqlite
+
+namespace sqlite {
+
+class checkpoint;
+class checkpoint_error;
+enum class checkpoint_error_code;
+class checkpoint_options;
+
+} // namespace sqlite
+
 } // namespace HEADGATE_NAMESPACE
 
 #endif

@@ -19,7 +19,7 @@ macro(check_variables)
   list(REMOVE_ITEM noted_now ${noted_names})
   foreach(noted_name IN LISTS noted_now)
     # What a search for a package leaves in the cache is not headgate's to avoid.
-    set(noted_search "CURL|asio|[Bb]oost|nlohmann_json|simdjson|Threads|THREAD")
+    set(noted_search "CURL|asio|[Bb]oost|nlohmann_json|simdjson|SQLite3|hiredis|Threads|THREAD")
     string(APPEND noted_search "|PKG_CONFIG|pkg_config|pkgcfg|^prefix_result$")
     if(NOT noted_name MATCHES "^(noted_|headgate_|HEADGATE_)"
        AND NOT (DEFINED CACHE{${noted_name}}

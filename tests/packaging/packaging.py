@@ -15,11 +15,12 @@ import sys
 
 HERE = Path(__file__).resolve().parent
 SOURCE = HERE.parent.parent
-COMPONENTS = ["flow", "http", "extract", "simdjson", "testing", "simulation"]
+COMPONENTS = ["flow", "http", "extract", "simdjson", "sqlite", "redis", "testing", "simulation"]
 # What projects like to turn on; there must be nothing to say about the headers.
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion", "-Wsign-conversion",
             "-Wold-style-cast", "-Woverloaded-virtual", "-Wnon-virtual-dtor", "-Werror"]
-PACKAGES = ["CURL", "nlohmann_json", "simdjson"]
+OPT_IN = {"simdjson", "sqlite", "redis"}
+PACKAGES = ["CURL", "nlohmann_json", "simdjson", "SQLite3", "hiredis"]
 
 
 class Packaging:
@@ -93,14 +94,14 @@ class Packaging:
         options = re.findall(r"\b(HEADGATE_\w+)", (SOURCE / "CMakeLists.txt").read_text())
 
         # Names that a package has elsewhere.
-        vcpkg_names = {"CURL": "curl", "nlohmann_json": "nlohmann-json"}
+        vcpkg_names = {"CURL": "curl", "nlohmann_json": "nlohmann-json", "SQLite3": "sqlite3"}
         port = SOURCE / "cmake/vcpkg/headgate"
         development = {"tests", "examples", "benchmarks"}
         for manifest, more in [(SOURCE / "vcpkg.json", development), (port / "vcpkg.json", set())]:
             said = json.loads(manifest.read_text())
             features = said["features"]
             assert (said["name"], said["version-semver"]) == ("headgate", version()), manifest
-            assert set(features) == {"http", "extract", "simdjson"} | more, manifest
+            assert set(features) == {"http", "extract"} | OPT_IN | more, manifest
             assert set(said["default-features"]) <= set(features), manifest
             assert "asio" in said["dependencies"], manifest
             for feature in features:
@@ -126,7 +127,7 @@ class Packaging:
                  "-DFEATURES=core;http;extract", "-P", HERE / "vcpkg_stand_in.cmake")
         targets = {path.name for path in (packages / "share/headgate").glob("*-targets.cmake")}
         assert targets == {f"headgate-{name}-targets.cmake" for name in COMPONENTS if
-                           name != "simdjson"}, targets
+                           name not in OPT_IN}, targets
         assert (packages / "share/headgate/copyright").is_file()
         assert (packages / "share/headgate/usage").is_file()
 
@@ -143,7 +144,7 @@ class Packaging:
                 except ValueError:
                     pass
         assert values["name"] == "headgate" and list(values["parts"]) == COMPONENTS
-        conan_names = {"CURL": "libcurl"}
+        conan_names = {"CURL": "libcurl", "SQLite3": "sqlite3"}
         for name, (needs, reference, _) in values["parts"].items():
             package = table[name][1]
             assert needs == table[name][0], f"the recipe's needs of {name}"
@@ -220,7 +221,7 @@ class Packaging:
             self.run(build / name)
 
     def flow_only(self):
-        """A machine without libcurl, nlohmann/json and simdjson: they are not even looked for."""
+        """A machine without libcurl and all the others: they are not even looked for."""
         build = self.fresh("flow_only")
         prefix = self.work / "a prefix with flow only"
         shutil.rmtree(prefix, ignore_errors=True)
@@ -234,7 +235,7 @@ class Packaging:
         # missing in this prefix.
         asio = [f"-I{self.asio}"] if self.asio else []
         files = self.included(prefix, build / "everything.cpp", "-DASIO_STANDALONE", *asio)
-        strangers = re.findall(r"\S*/(?:curl|nlohmann|simdjson)\S*", files)
+        strangers = re.findall(r"\S*/(?:curl|nlohmann|simdjson|sqlite3|hiredis)\S*", files)
         assert not strangers, f"flow includes {strangers}"
 
     def boost(self):

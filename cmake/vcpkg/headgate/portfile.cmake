@@ -2,9 +2,9 @@
 #   vcpkg install headgate --overlay-ports=<checkout>/cmake/vcpkg
 # In a registry vcpkg_from_github takes the place of the first set().
 #
-# Not checked by the tests: that vcpkg builds it and finds its asio, curl, nlohmann-json and
-# simdjson, for that takes the registry. Checked are the names and versions in vcpkg.json, and that
-# this file configures and installs what it should, with functions that stand in for vcpkg's.
+# Not checked by the tests: that vcpkg builds it and finds its asio, curl, nlohmann-json, simdjson,
+# sqlite3 and hiredis, for that takes the registry. Checked are the names and versions in vcpkg.json,
+# and that this file configures and installs what it should, with functions that stand in for vcpkg's.
 set(SOURCE_PATH "${CURRENT_PORT_DIR}/../../..")
 set(VCPKG_BUILD_TYPE release) # There are only headers.
 
@@ -12,7 +12,7 @@ set(components flow testing)
 if("http" IN_LIST FEATURES)
   list(APPEND components http simulation)
 endif()
-foreach(feature IN ITEMS extract simdjson)
+foreach(feature IN ITEMS extract simdjson sqlite redis)
   if(feature IN_LIST FEATURES)
     list(APPEND components ${feature})
   endif()

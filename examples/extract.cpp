@@ -3,6 +3,7 @@
 //
 // Exit status: 0 complete, 1 not complete, 2 bad usage, 130 interrupted.
 #include "extract_arguments.hpp"
+#include "extract_checkpoint.hpp"
 #include "extract_output.hpp"
 #include "extract_paging.hpp"
 #include "extract_progress.hpp"
@@ -41,10 +42,11 @@ headgate::http::client_options make_client_options(const arguments& args)
 }
 
 headgate::extract_options make_options(const arguments& args,
-                                       std::shared_ptr<headgate::observer> observer)
+                                       std::shared_ptr<headgate::observer> observer,
+                                       std::shared_ptr<headgate::checkpoint> checkpoint)
 {
     headgate::extract_options options;
-    options.observe(std::move(observer));
+    options.observe(std::move(observer)).checkpoint(std::move(checkpoint));
     options.records(args.records)
         .max_in_flight(args.max_in_flight)
         .retries(args.retries)
@@ -73,29 +75,42 @@ std::optional<replaced_file> make_report_file(const arguments& args)
     return replaced_file{args.report};
 }
 
+std::optional<output_file> make_stats_file(const arguments& args)
+{
+    std::optional<output_file> result;
+    if (!args.stats.empty())
+        result.emplace(args.stats);
+    return result;
+}
+
 /// What the coroutine below and the program's end share.
 struct job {
     explicit job(asio::io_context& context, const arguments& args)
         : client{context, make_client_options(args)},
           limiter{context, args.limits, args.credit},
           report{args.report.empty() ? nullptr : std::make_shared<run_report>()},
-          stream{start(client, limiter, args, make_options(args, report))},
+          checkpoint{args},
+          stream{start(client, limiter, args, make_options(args, report, checkpoint.get()))},
           signals{context, SIGINT, SIGTERM},
+          stats{make_stats_file(args)},
           report_file{make_report_file(args)},
-          output{args.output}
+          output{checkpoint ? checkpoint.open(args.output) : ndjson_output{args.output}}
     {
-        if (!args.stats.empty())
-            stats.emplace(args.stats);
+        if (checkpoint)
+            checkpoint.follow(output);
     }
+    job(const job&) = delete;
+    job& operator=(const job&) = delete;
 
     headgate::http::client client;
     headgate::async_limiter limiter;
     std::shared_ptr<run_report> report; // null unless one is wanted
+    run_checkpoint checkpoint;
     headgate::page_stream stream;
     asio::signal_set signals;
-    std::optional<replaced_file> report_file;
-    ndjson_output output;
     std::optional<output_file> stats;
+    std::optional<replaced_file> report_file;
+    ndjson_output output; // the last to be opened: an old one is not lost for another's sake
     bool interrupted = false;
     bool unwritten = false; // there are records that came and were not written
     std::string failure;
@@ -166,6 +181,7 @@ void write_stats(job& the, const ending& end)
         {"elapsed_s", std::chrono::duration<double>(statistics.elapsed).count()},
         {"peak_in_flight", statistics.peak_in_flight},
         {"records_written", the.output.records()},
+        {"records_before", the.output.before()},
     };
     // A file's name in the reason may be no UTF-8.
     using on_bad_text = nlohmann::ordered_json::error_handler_t;

@@ -17,11 +17,18 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
 /// A signal came while a reader was not reading.
 class output_interrupted : public std::runtime_error {
 public:
     using std::runtime_error::runtime_error;
+};
+
+/// What stands in a file that is gone on with.
+struct written {
+    std::uint64_t bytes = 0;
+    std::uint64_t lines = 0;
 };
 
 /// A file that is written from its beginning, or standard output for "-".
@@ -42,8 +49,46 @@ public:
         struct stat status {};
         is_regular_ = ::fstat(fd_, &status) == 0 && S_ISREG(status.st_mode);
     }
-    output_file(const output_file&) = delete;
-    output_file& operator=(const output_file&) = delete;
+
+    /// Goes on with a regular file behind what was written to it before; what is there beyond that
+    /// goes.
+    /// @throws std::runtime_error that names the file and the reason; it is left as it was then
+    output_file(const std::string& file, const written& before)
+        : name_{file},
+          fd_{::open(file.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666)},
+          owner_{true},
+          is_regular_{true},
+          lines_{before.lines},
+          bytes_{before.bytes}
+    {
+        if (fd_ < 0)
+            fail(errno);
+        struct stat status {};
+        if (::fstat(fd_, &status) != 0 || !S_ISREG(status.st_mode))
+            refuse("is not a regular file, as a checkpoint needs it");
+        if (static_cast<std::uint64_t>(status.st_size) < before.bytes)
+            refuse(
+                "has " + std::to_string(status.st_size) + " bytes, but " +
+                std::to_string(before.bytes) +
+                " were written when the checkpoint was saved: it is another file, or was changed");
+        const auto end = static_cast<off_t>(before.bytes);
+        if (::ftruncate(fd_, end) != 0 || ::lseek(fd_, end, SEEK_SET) != end) {
+            const int error = errno;
+            ::close(fd_);
+            fail(error);
+        }
+    }
+    output_file(output_file&& other) noexcept
+        : name_{std::move(other.name_)},
+          fd_{other.fd_},
+          owner_{std::exchange(other.owner_, false)},
+          is_regular_{other.is_regular_},
+          lines_{other.lines_},
+          bytes_{other.bytes_},
+          part_{other.part_}
+    {
+    }
+    output_file& operator=(output_file&&) = delete;
     ~output_file()
     {
         if (owner_)
@@ -51,6 +96,15 @@ public:
     }
 
     bool is_regular() const noexcept { return is_regular_; }
+
+    /// What stands in it, once that is on the disk.
+    /// @throws std::system_error that names the file and the reason
+    written sync() const
+    {
+        if (::fdatasync(fd_) != 0)
+            fail(errno);
+        return {bytes_, lines_};
+    }
 
     /// How many lines were written to their end.
     std::uint64_t lines() const noexcept { return lines_; }
@@ -78,6 +132,7 @@ public:
 private:
     void count(std::string_view written)
     {
+        bytes_ += written.size();
         lines_ += static_cast<std::uint64_t>(std::count(written.begin(), written.end(), '\n'));
         const auto end = written.rfind('\n');
         part_ = end == std::string_view::npos ? part_ + written.size() : written.size() - end - 1;
@@ -92,8 +147,10 @@ private:
         if (!is_regular_ || part_ == 0 || ::fstat(fd_, &status) != 0 || status.st_size != end)
             return;
         const off_t whole = end - static_cast<off_t>(part_);
-        if (::ftruncate(fd_, whole) == 0 && ::lseek(fd_, whole, SEEK_SET) == whole)
+        if (::ftruncate(fd_, whole) == 0 && ::lseek(fd_, whole, SEEK_SET) == whole) {
+            bytes_ -= part_;
             part_ = 0;
+        }
     }
 
     void wait_for_reader(int milliseconds) const
@@ -106,6 +163,12 @@ private:
             wait_for_reader(300);
     }
 
+    [[noreturn]] void refuse(const std::string& why)
+    {
+        ::close(fd_);
+        throw std::runtime_error{name_ + ' ' + why};
+    }
+
     [[noreturn]] void fail(int error) const
     {
         throw std::system_error{error, std::generic_category(), "cannot write to " + name_};
@@ -116,6 +179,7 @@ private:
     bool owner_;
     bool is_regular_ = false;
     std::uint64_t lines_ = 0;
+    std::uint64_t bytes_ = 0;
     std::size_t part_ = 0; // bytes behind the last line's end
 };
 
@@ -128,6 +192,12 @@ class ndjson_output {
 public:
     explicit ndjson_output(const std::string& file)
         : file_{file}, piece_{file_.is_regular() ? std::size_t{1} << 20 : PIPE_BUF}
+    {
+    }
+
+    /// Goes on behind what was written before.
+    ndjson_output(const std::string& file, const written& before)
+        : file_{file, before}, piece_{std::size_t{1} << 20}, before_{before.lines}
     {
     }
 
@@ -146,8 +216,12 @@ public:
         file_.write(lines_);
     }
 
-    /// How many records were written, each of them whole.
-    std::uint64_t records() const noexcept { return file_.lines(); }
+    /// How many records were written, each of them whole, and how many there were before.
+    std::uint64_t records() const noexcept { return file_.lines() - before_; }
+    std::uint64_t before() const noexcept { return before_; }
+
+    /// As `output_file::sync`.
+    written sync() const { return file_.sync(); }
 
 private:
     /// A record as it is, every digit of it, but on one line: line breaks, which can only be
@@ -167,6 +241,7 @@ private:
 
     output_file file_;
     std::size_t piece_;
+    std::uint64_t before_ = 0;
     std::string lines_;
 };
 

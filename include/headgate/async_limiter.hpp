@@ -216,6 +216,16 @@ public:
     /// evenly spaced for one period. What is more than ten years away is taken for that.
     void pause_until(typename Clock::time_point when) { core_->pause_until(when); }
 
+    /// Counts `n` tokens as taken at `at`, which may be long before now: what another process, or
+    /// this program before it was killed, has spent of the same limits. To be told in the order of
+    /// time, before anything is acquired. They may be more than the limits allow. For
+    /// `limit::in_flight` it says nothing.
+    void recall(std::size_t n, typename Clock::time_point at) { core_->recall(n, at); }
+
+    /// As if at `at` everything that the limits allow had just been taken: where it is not known
+    /// what was spent before that.
+    void exhaust(typename Clock::time_point at) { core_->exhaust(at); }
+
     /// Enforces other limits from now on. What was granted still counts under those at the same
     /// place and of the same kind: windows keep their grants, buckets and paced limits what is
     /// missing of them and what is owed, in tokens. Who waits keeps its turn at its new time, or

@@ -29,16 +29,18 @@ namespace HEADGATE_NAMESPACE {
 ///
 /// @param client  sends the requests. `http::client`, or another type with its `async_send` and
 ///                `share`.
-/// @param limiter gives each request its token. Both may be used for other things at the same time,
+/// @param limiter gives each request its token: an `async_limiter`, or another with its members,
+///                such as `redis::shared_limiter`. Both may be used for other things at the same time,
 ///                and may go before the stream does; the run then ends as cancelled.
 /// @param pager   knows the pages: one of `paging/`, or one of your own.
 /// @param options how to extract
-/// @throws std::invalid_argument or what else the pager throws, if it cannot begin.
-template <class Client, class Clock, class Executor, paging::pager Pager>
-page_stream extract(const Client& client, const basic_async_limiter<Clock, Executor>& limiter,
-                    Pager pager, const extract_options& options = {})
+/// @throws std::invalid_argument or what else the pager throws, if it cannot begin, and what the
+///         checkpoint throws, if there is one and it cannot be read.
+template <class Client, class Limiter, paging::pager Pager>
+page_stream extract(const Client& client, const Limiter& limiter, Pager pager,
+                    const extract_options& options = {})
 {
-    using run_type = detail::extraction_run<Client, basic_async_limiter<Clock, Executor>>;
+    using run_type = detail::extraction_run<Client, Limiter>;
     auto any = std::make_unique<detail::pager_model<Pager>>(std::move(pager));
     auto run = std::make_shared<run_type>(client.share(), limiter.share(), std::move(any), options);
     run->start();

@@ -1,6 +1,7 @@
 #ifndef HEADGATE_EXTRACT_OPTIONS_HPP
 #define HEADGATE_EXTRACT_OPTIONS_HPP
 
+#include <headgate/checkpoint.hpp>
 #include <headgate/detail/config.hpp>
 #include <headgate/detail/json_pointer.hpp>
 #include <headgate/detail/page_reader.hpp>
@@ -242,6 +243,27 @@ public:
     /// Null unless set.
     const std::shared_ptr<observer>& observe() const noexcept { return observer_; }
 
+    /// Keeps there what a run needs to go on where this one was stopped, crashed or was killed, and
+    /// goes on from what it finds. A page is done with when the caller asks for the next, or, if
+    /// `by_hand`, when it is handed to `page_stream::acknowledge`; no record of it is delivered
+    /// again. What was spent of the limit, and a pause that the server has asked for, count in the
+    /// next run, too.
+    ///
+    /// It is saved when the caller asks for a page and none waits, and else ten times a second; by
+    /// hand each time. The list, the style of paging and these options are to be the same in the
+    /// next run; `sqlite::checkpoint` sees to that by the name of the job. `max_pages` counts anew.
+    /// @param where  used by one run at a time
+    extract_options& checkpoint(std::shared_ptr<headgate::checkpoint> where, bool by_hand = false)
+    {
+        checkpoint_ = std::move(where);
+        acknowledged_by_hand_ = by_hand;
+        return *this;
+    }
+    /// Null unless set.
+    const std::shared_ptr<headgate::checkpoint>& checkpoint() const noexcept { return checkpoint_; }
+    /// Whether pages are done with only when the caller says so.
+    bool acknowledged_by_hand() const noexcept { return acknowledged_by_hand_; }
+
 private:
     nlohmann::json::json_pointer records_{"/results"};
     detail::page_reader::parser parse_ =
@@ -261,6 +283,8 @@ private:
     std::function<void(http::request&)> prepare_;
     std::function<asio::awaitable<void>()> refresh_;
     std::shared_ptr<observer> observer_;
+    std::shared_ptr<headgate::checkpoint> checkpoint_;
+    bool acknowledged_by_hand_ = false;
     std::chrono::nanoseconds max_wait_ = std::chrono::seconds{300};
     std::size_t max_in_flight_ = 64;
     std::uint64_t max_pages_ = std::numeric_limits<std::uint64_t>::max();

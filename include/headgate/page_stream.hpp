@@ -60,7 +60,8 @@ public:
 
     /// The next page that has come, or nothing at the end; `outcome` says then how it went. Does
     /// not suspend if there is one, but for once in as many pages as may wait, so that others on
-    /// the caller's strand have their turn.
+    /// the caller's strand have their turn. With a checkpoint the pages before are done with now,
+    /// unless that is said by hand.
     /// @throws system_error only if cancelled, which leaves the stream as it was.
     asio::awaitable<std::optional<page>> next() { return take_next(run_); }
 
@@ -76,8 +77,16 @@ public:
     template <asio::completion_token_for<void(error_code, std::optional<page>)> Token>
     auto async_next(Token&& token)
     {
+        run_->next_wanted();
         return run_->pages().async_receive(std::forward<Token>(token));
     }
+
+    /// In a run with a checkpoint by hand: that page is done with, and is not delivered again by a
+    /// run that goes on from there. It is saved when this returns. Pages may be done with in any
+    /// order, also when the stream has ended; one that is twice is once.
+    /// @throws what the checkpoint throws; the run has ended then as
+    ///         `outcome_code::checkpoint_failed`.
+    void acknowledge(const page& done) { run_->acknowledge(done.index()); }
 
     /// How it went; `outcome_code::in_progress` until `next` has given its last.
     headgate::outcome outcome() const
@@ -95,6 +104,7 @@ public:
 private:
     static asio::awaitable<std::optional<page>> take_next(std::shared_ptr<detail::extraction> run)
     {
+        run->next_wanted();
         if (auto at_once = run->try_next())
             co_return at_once;
         co_return co_await run->pages().async_receive(asio::use_awaitable);

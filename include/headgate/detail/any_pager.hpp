@@ -8,6 +8,8 @@
 #include <headgate/paging/pager.hpp>
 #include <headgate/record.hpp>
 
+#include <nlohmann/json.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -63,6 +65,13 @@ public:
     /// Of which list a page is.
     virtual std::size_t list(const position& where) const = 0;
 
+    /// For a run with a checkpoint, if `keeps_progress`.
+    virtual bool keeps_progress() const = 0;
+    virtual nlohmann::json receipt(const position& where) const = 0;
+    virtual void merge(nlohmann::json& progress, const nlohmann::json& receipt) const = 0;
+    virtual void resume(const nlohmann::json& progress) = 0;
+    virtual bool is_delivered(const position& where) const = 0;
+
     /// What decides where a page's redirects and credentials may go; null if nothing does.
     virtual const origin_guard* guard(const position& where) const = 0;
 };
@@ -71,6 +80,14 @@ public:
 template <paging::pager Pager>
 class pager_model final : public any_pager {
     using own = typename Pager::position;
+
+    static constexpr bool keeps = requires(Pager& p, const Pager& c, const own& where,
+                                           nlohmann::json& progress)
+    {
+        progress = c.receipt(where);
+        Pager::merge(progress, progress);
+        p.resume(progress);
+    };
 
 public:
     explicit pager_model(Pager&& pager) : pager_{std::move(pager)} {}
@@ -187,6 +204,34 @@ public:
         if constexpr (requires { pager_.list(of(where)); })
             return pager_.list(of(where));
         return 0;
+    }
+
+    bool keeps_progress() const override { return keeps; }
+
+    nlohmann::json receipt(const position& where) const override
+    {
+        if constexpr (keeps)
+            return pager_.receipt(of(where));
+        return nullptr;
+    }
+
+    void merge(nlohmann::json& progress, const nlohmann::json& receipt) const override
+    {
+        if constexpr (keeps)
+            Pager::merge(progress, receipt);
+    }
+
+    void resume(const nlohmann::json& progress) override
+    {
+        if constexpr (keeps)
+            pager_.resume(progress);
+    }
+
+    bool is_delivered(const position& where) const override
+    {
+        if constexpr (requires { pager_.is_delivered(of(where)); })
+            return pager_.is_delivered(of(where));
+        return false;
     }
 
     const origin_guard* guard(const position& where) const override

@@ -60,18 +60,32 @@ public:
         return result;
     }
 
+    /// The caller wants the next page: those that it has taken are done with, unless it says so
+    /// itself.
+    void next_wanted()
+    {
+        if (keeps_progress_)
+            finish_taken();
+    }
+
+    /// The page with that index is done with.
+    virtual void acknowledge(std::uint64_t index) = 0;
+
     virtual extract_statistics statistics() const = 0;
     virtual void cancel() = 0;
 
 protected:
-    extraction(const asio::any_io_executor& executor, std::size_t capacity)
-        : pages_{executor, capacity}
+    extraction(const asio::any_io_executor& executor, std::size_t capacity, bool keeps_progress)
+        : pages_{executor, capacity}, keeps_progress_{keeps_progress}
     {
     }
+
+    virtual void finish_taken() = 0;
 
     channel pages_;
 
 private:
+    const bool keeps_progress_;
     std::size_t in_a_row_ = 0;
 };
 

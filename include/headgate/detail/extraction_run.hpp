@@ -1,6 +1,7 @@
 #ifndef HEADGATE_DETAIL_EXTRACTION_RUN_HPP
 #define HEADGATE_DETAIL_EXTRACTION_RUN_HPP
 
+#include <headgate/checkpoint.hpp>
 #include <headgate/detail/any_pager.hpp>
 #include <headgate/detail/asio.hpp>
 #include <headgate/detail/clock_timer.hpp>
@@ -38,8 +39,10 @@
 #include HEADGATE_ASIO(this_coro.hpp)
 #include HEADGATE_ASIO(use_awaitable.hpp)
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <memory>
 #include <mutex>
@@ -77,7 +80,8 @@ class extraction_run final : public extraction,
 public:
     extraction_run(Client client, Limiter limiter, std::unique_ptr<any_pager> pager,
                    const extract_options& options)
-        : extraction{limiter.get_executor(), options.max_in_flight()},
+        : extraction{limiter.get_executor(), options.max_in_flight(),
+                     options.checkpoint() != nullptr},
           client_{std::move(client)},
           limiter_{std::move(limiter)},
           state_{std::move(pager), options, limiter_.limits(), max_body_bytes(client_),
@@ -88,8 +92,11 @@ public:
     {
     }
 
+    /// @throws what the checkpoint throws, and as `progress_keeper::load`
     void start()
     {
+        if (state_.options().checkpoint())
+            resume();
         state_.observed().tell([this](observer& to, time at) {
             to.on_limits(at, state_.first_limits().value_or(limiter_.limits()));
         });
@@ -109,6 +116,16 @@ public:
         pool_.async_run(std::move(work), [self](std::exception_ptr e) { self->finish(e); });
     }
 
+    void acknowledge(std::uint64_t index) override
+    {
+        try {
+            state_.acknowledge(index, now());
+        } catch (const std::exception& e) {
+            fail_to_keep(e);
+            throw;
+        }
+    }
+
     void cancel() override
     {
         state_.note(outcome_code::cancelled, "stopped by the caller");
@@ -124,6 +141,58 @@ public:
     }
 
 private:
+    void finish_taken() override
+    {
+        if (state_.options().acknowledged_by_hand())
+            return;
+        try {
+            state_.finish_taken(pages_, now());
+        } catch (const std::exception& e) {
+            fail_to_keep(e);
+        }
+    }
+
+    void fail_to_keep(const std::exception& why)
+    {
+        state_.note(outcome_code::checkpoint_failed, printable(why.what()));
+        pool_.cancel();
+    }
+
+    /// Goes on where a run before stood, in the list and with the limit.
+    void resume()
+    {
+        const std::vector<limit> limits = limiter_.limits();
+        const checkpoint::state found = state_.resume(lookback(limits));
+        if constexpr (requires { limiter_.exhaust(clock::now()); }) {
+            const auto ago = [now = clock::now()](time span) {
+                return now - std::chrono::floor<typename clock::duration>(span);
+            };
+            if (const auto told = state_.first_limits())
+                limiter_.set_limits(*told);
+            if (found.unknown_until)
+                limiter_.exhaust(ago(*found.unknown_until));
+            for (const auto& each : found.tokens)
+                limiter_.recall(each.tokens, ago(each.ago));
+        }
+        if (found.pause > time{0})
+            limiter_.pause_until(clock::now() +
+                                 std::chrono::ceil<typename clock::duration>(found.pause));
+    }
+
+    /// For how long what was spent matters to limits.
+    static time lookback(const std::vector<limit>& limits)
+    {
+        time result{0};
+        for (const limit& each : limits) {
+            const time period = each.period() + each.slack();
+            const double refill =
+                static_cast<double>(each.burst()) / static_cast<double>(each.count());
+            const std::chrono::duration<double, std::nano> full = period * refill;
+            result = std::max({result, period, std::chrono::ceil<time>(full)});
+        }
+        return result;
+    }
+
     /// Announces what the plan has ready, as far as there is room.
     void plan()
     {
@@ -359,6 +428,7 @@ private:
             const auto begin = clock::now();
             const auto wait = std::chrono::ceil<typename clock::duration>(*reaction.wait);
             limiter_.pause_until(begin + wait);
+            state_.keep_pause(*reaction.wait);
             state_.note_wait(begin - started_, begin + wait - started_);
             if (stall_watch_)
                 stall_watch_->progress(begin + wait);

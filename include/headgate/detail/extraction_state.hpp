@@ -14,6 +14,7 @@
 #include <headgate/detail/page_reader.hpp>
 #include <headgate/detail/page_wait.hpp>
 #include <headgate/detail/printable.hpp>
+#include <headgate/detail/progress_keeper.hpp>
 #include <headgate/detail/rate_control.hpp>
 #include <headgate/detail/record_store.hpp>
 #include <headgate/detail/retry_policy.hpp>
@@ -59,6 +60,7 @@ public:
         bool is_in_parts = false; ///< the rest of what came is being asked for
         bool called_off = false;  ///< it has turned out to be of no use
         any_pager::position rest; ///< what that answer left out
+        nlohmann::json receipt;   ///< what is to be kept of it once it is done with
         extraction::channel::place place;
     };
 
@@ -79,7 +81,8 @@ public:
           options_{options},
           max_page_bytes_{max_page_bytes},
           control_{options, limits},
-          observed_{mutex_, options.observe(), std::move(now)}
+          observed_{mutex_, options.observe(), std::move(now)},
+          keeper_{options.checkpoint()}
     {
         if (options.unique())
             unique_.emplace(*options.unique(), options.unique_bytes());
@@ -105,6 +108,44 @@ public:
         result.rewinds = plan_.pager().rewinds();
         result.observer_failed = observed_.failed();
         return result;
+    }
+
+    // What is kept for a run that goes on from this one.
+
+    /// Takes in what a run before has left.
+    /// @param lookback  for how long what was spent matters
+    checkpoint::state resume(time lookback)
+    {
+        std::lock_guard lock{mutex_};
+        checkpoint::state found = keeper_.load(plan_.pager(), lookback);
+        if (auto told = keeper_.told_limits(control_.callers_limits()))
+            control_.recall(std::move(*told));
+        if (unique_)
+            for (std::string& each : found.keys)
+                unique_->recall(std::move(each));
+        return found;
+    }
+
+    /// The caller has taken all pages but those that wait.
+    void finish_taken(const extraction::channel& pages, time now)
+    {
+        std::lock_guard lock{mutex_};
+        const std::size_t waiting = pages.size();
+        keeper_.taken_but(plan_.pager(), waiting);
+        keeper_.save(now, waiting == 0);
+    }
+
+    void acknowledge(std::uint64_t index, time now)
+    {
+        std::lock_guard lock{mutex_};
+        keeper_.done(plan_.pager(), index);
+        keeper_.save(now, true);
+    }
+
+    void keep_pause(time length)
+    {
+        std::lock_guard lock{mutex_};
+        kept([&] { keeper_.pause(length); });
     }
 
     // The plan.
@@ -190,6 +231,7 @@ public:
               time when)
     {
         std::lock_guard lock{mutex_};
+        kept([&] { keeper_.spend(1); });
         request.begin(so_far.tries > 0);
         observed_.sent(so_far.last, what.index, page.where, so_far.tries, when);
     }
@@ -226,6 +268,8 @@ public:
             }
             if (reaction.limits) {
                 set_limits(*reaction.limits);
+                if (keeper_ && !options_.adaptive())
+                    keeper_.tell_limits(control_.callers_limits(), *reaction.limits);
                 observed_.tell([&](observer& to, time at) { to.on_limits(at, *reaction.limits); });
             }
         }
@@ -273,6 +317,11 @@ public:
                                                  record_range{response.body(), parsed.records}});
             mine.apply(parsed.records);
             page.rest = plan_.pager().rest(what.where);
+            if (keeper_) {
+                page.receipt = plan_.pager().receipt(what.where);
+                if (plan_.pager().is_delivered(what.where))
+                    parsed.records.clear();
+            }
             control_.retries().succeeded(sent);
             ++statistics_.pages;
             page.received = true;
@@ -374,17 +423,37 @@ public:
 private:
     void send(const task& what, pending_page&& pending)
     {
+        if (keeper_ && plan_.pager().is_ordered())
+            pending.receipt = plan_.pager().receipt(what.where);
+        std::vector<std::string> keys;
         if (unique_) {
-            statistics_.duplicates += unique_->filter(pending.records);
+            statistics_.duplicates += unique_->filter(pending.records, keeper_ ? &keys : nullptr);
             statistics_.forgot_keys = unique_->has_forgotten();
         }
-        if (pending.records.empty())
+        if (pending.records.empty()) {
+            if (keeper_)
+                keeper_.passed(plan_.pager(), std::move(pending.receipt));
             return;
+        }
         statistics_.records += pending.records.size();
         page result{what.index, std::move(pending.where), std::move(pending.records),
                     plan_.pager().list(what.where)};
         observed_.tell([&](observer& to, time now) { to.on_page(now, result); });
+        if (keeper_)
+            keeper_.delivered(what.index, std::move(pending.receipt), std::move(keys));
         pending.place.send(std::move(result));
+    }
+
+    /// Keeps something; if that cannot be done the run ends.
+    /// @throws run_ended
+    template <class Function>
+    void kept(Function keep)
+    {
+        try {
+            keep();
+        } catch (const std::exception& e) {
+            stop(outcome_code::checkpoint_failed, printable(e.what()));
+        }
     }
 
     bool is_throttled(const task& what, const http::response& response)
@@ -450,6 +519,7 @@ private:
     outcome outcome_;
     extract_statistics statistics_;
     time waits_until_{0};
+    progress_keeper keeper_;
 };
 
 } // namespace HEADGATE_NAMESPACE::detail

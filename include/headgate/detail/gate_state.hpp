@@ -104,6 +104,10 @@ public:
         return true;
     }
 
+    /// What somebody before has taken, as `limit_set` has it.
+    void recall(std::size_t n, time at, time now) { limits_.recall(n, at, now); }
+    void exhaust(time at, time now) { limits_.exhaust(at, now); }
+
     /// Other limits from now on; what was granted still counts.
     void change(std::span<const limit> limits, time now)
     {

@@ -4,6 +4,9 @@
 #include <headgate/detail/config.hpp>
 #include <headgate/detail/key_value.hpp>
 
+#include <nlohmann/json.hpp>
+
+#include <string>
 #include <utility>
 
 namespace HEADGATE_NAMESPACE::detail {
@@ -31,6 +34,17 @@ public:
     bool is_before(const key_value& key, const key_value& other) const
     {
         return way_ != 0 && key_value::compare(key, other) == way_;
+    }
+
+    /// What a run that goes on from here has to know, and how it takes that over.
+    nlohmann::json json() const
+    {
+        return {{"way", way_}, {"last", last_.text()}, {"is_number", last_.is_number()}};
+    }
+    void resume(const nlohmann::json& from)
+    {
+        way_ = from.at("way").get<int>();
+        last_ = key_value{from.at("last").get<std::string>(), from.at("is_number").get<bool>()};
     }
 
     /// The key that was taken last.

@@ -148,6 +148,7 @@ public:
 
     bool is_none() const noexcept { return text_.empty(); }
     const std::string& text() const noexcept { return text_; }
+    bool is_number() const noexcept { return is_number_; }
 
     /// 1 if `b` is greater, -1 if it is less; 0 if they are the same or that is not certain.
     static int compare(const key_value& a, const key_value& b)

@@ -36,6 +36,25 @@ public:
         return result;
     }
 
+    /// All of them for a run that goes on from here, and how it takes them over.
+    nlohmann::json json() const
+    {
+        nlohmann::json result = nlohmann::json::array();
+        for (const auto& [hash, those] : groups_) {
+            for (const std::string& each : those.unread)
+                result.push_back({hash, each});
+            for (const std::string& each : those.read)
+                result.push_back({hash, each});
+        }
+        return result;
+    }
+    void resume(const nlohmann::json& all)
+    {
+        groups_.clear();
+        for (const auto& each : all)
+            groups_[each.at(0).get<std::size_t>()].unread.push_back(each.at(1).get<std::string>());
+    }
+
 private:
     /// Records with the same hash: as they came, or read and written in one way.
     struct group {

@@ -120,6 +120,28 @@ public:
         return charges_;
     }
 
+    /// `n` tokens were taken at `at`, by somebody before. What was later has to be told later.
+    void recall(std::size_t n, time at, time now)
+    {
+        for (auto& state : states_) {
+            if (auto* bucket = std::get_if<token_bucket>(&state))
+                bucket->recall(n, at);
+            else
+                std::get<sliding_log>(state).recall(n, at, now);
+        }
+    }
+
+    /// At `at` no limit had anything left.
+    void exhaust(time at, time now)
+    {
+        for (auto& state : states_) {
+            if (auto* bucket = std::get_if<token_bucket>(&state))
+                bucket->empty(at);
+            else
+                std::get<sliding_log>(state).exhaust(at, now);
+        }
+    }
+
     /// `n` tokens that were taken at `at`, as charge number `order`, are no longer in flight, and
     /// `used` of them stay taken, which may be more than there were.
     void finish(std::size_t n, std::size_t used, time at, std::uint64_t order, time now)

@@ -120,6 +120,24 @@ public:
         arm();
     }
 
+    void recall(std::size_t tokens, time_point at)
+    {
+        std::lock_guard lock{mutex_};
+        const time now = clock();
+        gate_.recall(tokens, std::min(now, past(at)), now);
+        planned_.reset();
+        arm();
+    }
+
+    void exhaust(time_point at)
+    {
+        std::lock_guard lock{mutex_};
+        const time now = clock();
+        gate_.exhaust(std::min(now, past(at)), now);
+        planned_.reset();
+        arm();
+    }
+
     void set_limits(std::span<const limit> limits)
     {
         granted_waiters decided;
@@ -198,6 +216,14 @@ private:
         if (tokens > 0 && gate_.due(tokens) > now)
             return std::nullopt;
         return grant(tokens, now, false, held);
+    }
+
+    /// A time before the limiter was made is negative.
+    time past(time_point at) const
+    {
+        using duration = typename Clock::duration;
+        const time_point first = epoch_ - std::chrono::duration_cast<duration>(limit::max_period);
+        return std::chrono::ceil<time>(std::max(at, first) - epoch_);
     }
 
     time deadline(time_point until) const

@@ -273,6 +273,14 @@ public:
         *this = std::move(fresh);
     }
 
+    /// So many spans came before, in a run that this one goes on from; the hindmost of them begins
+    /// at `last`.
+    void resume(std::uint64_t spans, std::uint64_t last) noexcept
+    {
+        spans_ = spans;
+        last_data_ = last;
+    }
+
 private:
     using marks = std::map<std::uint64_t, mark>;
 

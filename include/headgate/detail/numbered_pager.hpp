@@ -5,6 +5,7 @@
 #include <headgate/detail/json_pointer.hpp>
 #include <headgate/detail/list_end.hpp>
 #include <headgate/detail/numbered_plan.hpp>
+#include <headgate/detail/numbered_progress.hpp>
 #include <headgate/detail/origin_guard.hpp>
 #include <headgate/detail/page_tail.hpp>
 #include <headgate/http/request.hpp>
@@ -49,7 +50,65 @@ public:
         plan_.rules().in_order = in_order;
     }
 
+    static void merge(nlohmann::json& progress, const nlohmann::json& receipt)
+    {
+        numbered_progress::merge(progress, receipt);
+    }
+
 protected:
+    /// What is to be kept of a page, of which `units` from `begin` on, with so many records, belong
+    /// to the list; null if none do. It is known again by `last`.
+    nlohmann::json receipt_for(std::uint64_t begin, std::uint64_t units, std::uint64_t records,
+                               const numbered_progress::known_page& last) const
+    {
+        if (records == 0)
+            return nullptr;
+        nlohmann::json result{{"begin", begin},
+                              {"units", units},
+                              {"records", records},
+                              {"step", plan_.step()},
+                              {"last", last.json()}};
+        if (total_)
+            result["total"] = {
+                {"last", *total_}, {"largest", largest_told_}, {"moved", total_moved_}};
+        if (begin == 0)
+            result["first"] = known_page{0, first_digest_, first_}.json();
+        return result;
+    }
+
+    /// Goes on where a run before stood.
+    /// @param total  that it was told of, in the units of the plan
+    void go_on_from(const nlohmann::json& progress, std::optional<std::uint64_t> total)
+    {
+        const known_page last = known_page::read(progress.at("last"));
+        total_ = told_before(progress);
+        if (total_) {
+            largest_told_ = progress.at("total").at("largest").get<std::uint64_t>();
+            total_moved_ = progress.at("total").at("moved").get<bool>();
+        }
+        if (total)
+            plan_.total(*total);
+        plan_.resume(progress.at("step").get<std::uint64_t>(), numbered_progress::spans(progress),
+                     progress.at("pages").get<std::uint64_t>(), last.begin);
+        received_ = progress.at("records").get<std::uint64_t>();
+        if (progress.contains("first")) {
+            const known_page first = known_page::read(progress.at("first"));
+            first_ = first.records;
+            first_digest_ = first.digest;
+            plan_.remember(first.digest, 0);
+        }
+        plan_.remember(last.digest, last.begin);
+        tail_.add(last.begin, last.records, 0, last.records.size());
+    }
+
+    /// The total that a run before was told.
+    static std::optional<std::uint64_t> told_before(const nlohmann::json& progress)
+    {
+        return progress.contains("total")
+                   ? std::optional{progress.at("total").at("last").get<std::uint64_t>()}
+                   : std::nullopt;
+    }
+
     static constexpr std::uint64_t largest_total = std::numeric_limits<std::int64_t>::max();
 
     /// Takes the total out of a body, if there is one.
@@ -110,10 +169,18 @@ protected:
         }
         // A total that only one page told may be the size of that.
         plan_.rules().trusts_total = total_ && !total_moved_ && plan_.ending().spans() > 1;
-        if (units == 0 || seams_are_checked_)
+        if (units == 0)
             return true;
-        if (which.begin == 0)
+        const auto end = digests_.begin() + static_cast<std::ptrdiff_t>(first + count);
+        last_taken_.begin = which.begin;
+        last_taken_.digest = digest;
+        last_taken_.records.assign(end - static_cast<std::ptrdiff_t>(count), end);
+        if (seams_are_checked_)
+            return true;
+        if (which.begin == 0) {
             first_ = digests_;
+            first_digest_ = digest;
+        }
         tail_.add(which.begin, digests_, static_cast<std::size_t>(first),
                   content.list().front().is_object() ? static_cast<std::size_t>(count) : 0);
         return true;
@@ -143,10 +210,13 @@ protected:
     numbered_plan plan_;
     nlohmann::json::json_pointer total_pointer_{"/count"};
     std::optional<std::uint64_t> total_;
-    std::uint64_t received_ = 0; // records that belong to the list
+    std::uint64_t received_ = 0;               // records that belong to the list
+    numbered_progress::known_page last_taken_; // the last page that brought any
     bool seams_are_checked_ = false;
 
 private:
+    using known_page = numbered_progress::known_page;
+
     template <class Name>
     paging::page_end verdict(Name name) const
     {
@@ -292,6 +362,7 @@ private:
     bool total_moved_ = false;
     page_tail tail_;
     std::vector<std::size_t> digests_; // of the page that is taken in
+    std::size_t first_digest_ = 0;
 };
 
 } // namespace HEADGATE_NAMESPACE::detail

@@ -63,8 +63,9 @@ public:
                 late_.insert(begin);
             return give_out({begin, count});
         }
+        pass_had();
         if (limit() != none || !more() || must_wait(planned_) ||
-            out_.size() >= ending_.most_at_once())
+            out_.size() >= ending_.most_at_once() || (is_alone_ && !out_.empty()))
             return std::nullopt;
         return give(planned_ == 0 ? first_step() : step_);
     }
@@ -109,6 +110,7 @@ public:
     /// another, and not to be delivered.
     bool received(const span& which, std::uint64_t got, std::size_t digest)
     {
+        is_alone_ = false;
         if (got == 0 && which.begin == 0 && !first_was_empty_ && ending_.total() != 0U) {
             first_was_empty_ = true; // once: the first span is given out again
             started_ = false;
@@ -172,6 +174,7 @@ public:
     void missing(const span& which, int status)
     {
         first_is_here_ = true;
+        is_alone_ = false;
         note(which.begin, {list_end::mark::kind::missing, which.count, status});
     }
 
@@ -180,6 +183,7 @@ public:
     bool failed(const span& which)
     {
         first_is_here_ = true;
+        is_alone_ = false;
         return ending_.failed(which.begin);
     }
 
@@ -201,6 +205,22 @@ public:
         fresh.ending_ = std::move(ending_);
         fresh.ending_.restart(begin);
         *this = std::move(fresh);
+    }
+
+    /// Goes on where a run before stood: what is in `spans`, as where each begins and ends, has
+    /// come in so many `pages`, the hindmost of which begins at `last`. A total is to be told
+    /// before.
+    void resume(std::uint64_t step, const std::map<std::uint64_t, std::uint64_t>& spans,
+                std::uint64_t pages, std::uint64_t last)
+    {
+        started_ = first_is_here_ = first_was_empty_ = true;
+        step_ = step;
+        for (const auto& [begin, end] : spans)
+            close_gap(begin, end - begin);
+        planned_ = end_;
+        had_ = behind_;
+        ending_.resume(pages, last);
+        is_alone_ = !ending_.total();
     }
 
     bool is_over() const
@@ -231,8 +251,19 @@ public:
 private:
     std::uint64_t first_step() const noexcept { return step_ == 0 ? 0 : step_ + more_at_first_; }
 
+    /// What a run before has had is not asked for again.
+    void pass_had()
+    {
+        while (!had_.empty() && had_.begin()->first <= planned_) {
+            planned_ = std::max(planned_, had_.begin()->second);
+            had_.erase(had_.begin());
+        }
+    }
+
     std::optional<span> give(std::uint64_t count)
     {
+        if (!had_.empty())
+            count = std::min(count, had_.begin()->first - planned_);
         const span result{planned_, count};
         planned_ += count;
         return give_out(result);
@@ -376,6 +407,7 @@ private:
     bool started_ = false;
     bool first_is_here_ = false;
     bool first_was_empty_ = false;
+    bool is_alone_ = false; // the next span is the first of a run, and may be behind the end
     std::uint64_t step_ = 0;
     std::uint64_t more_at_first_ = 0;
     std::uint64_t planned_ = 0;
@@ -388,6 +420,7 @@ private:
     std::set<std::uint64_t> parked_; // of these those that have brought a mark and keep their place
     std::set<std::uint64_t> late_;   // given out again, in another place
     std::map<std::uint64_t, std::uint64_t> behind_; // what came behind a gap: begin, end
+    std::map<std::uint64_t, std::uint64_t> had_;    // by a run before: begin, end
     list_end ending_;
     recent_digests digests_;
 };

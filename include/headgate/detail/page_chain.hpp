@@ -2,6 +2,7 @@
 #define HEADGATE_DETAIL_PAGE_CHAIN_HPP
 
 #include <headgate/detail/bounds.hpp>
+#include <headgate/detail/chain_progress.hpp>
 #include <headgate/detail/config.hpp>
 #include <headgate/detail/exact_number.hpp>
 #include <headgate/detail/json_pointer.hpp>
@@ -21,6 +22,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -63,7 +65,70 @@ public:
     std::optional<std::uint64_t> expected() const noexcept { return total_; }
     const origin_guard& guard() const noexcept { return guard_; }
 
+    static void merge(nlohmann::json& progress, const nlohmann::json& receipt)
+    {
+        chain_progress::merge(progress, receipt);
+    }
+
+    /// Whether a page was done with in a run before, and is only asked for again to go on from it.
+    bool is_delivered(const position& where) const { return delivered_.count(where.number()) > 0; }
+
 protected:
+    /// What is to be kept of the page that came last; null if it is asked for again.
+    nlohmann::json chain_receipt(const position& where) const
+    {
+        if (next_ && next_->number() == where.number())
+            return nullptr;
+        nlohmann::json result{{"number", where.number()}};
+        if (end_ && end_->code() != outcome_code::complete)
+            return result; // another run may be luckier
+        nlohmann::json after{{"received", received_}, {"largest", largest_},
+                             {"has_next", has_next_}, {"empty", empty_},
+                             {"page", last_digest_}};
+        if (next_)
+            after["next"] = next_->name();
+        if (end_)
+            after["end"] = end_->reason();
+        if (total_)
+            after["total"] = *total_;
+        if (fell_to_)
+            after["fell_to"] = *fell_to_;
+        result["after"] = std::move(after);
+        return result;
+    }
+
+    /// Goes on where a run before stood.
+    /// @return what was known behind the last page; null at the very beginning
+    nlohmann::json go_on_behind(const nlohmann::json& progress)
+    {
+        delivered_ = chain_progress::delivered(progress);
+        const auto number = progress.at("number").get<std::uint64_t>();
+        if (number == 0)
+            return nullptr;
+        const nlohmann::json& after = progress.at("after");
+        const auto optional_number = [&after](const char* name) {
+            return after.contains(name) ? std::optional{after.at(name).get<std::uint64_t>()}
+                                        : std::nullopt;
+        };
+        received_ = after.at("received").get<std::uint64_t>();
+        largest_ = after.at("largest").get<std::uint64_t>();
+        has_next_ = after.at("has_next").get<bool>();
+        empty_ = after.at("empty").get<std::uint64_t>();
+        total_ = optional_number("total");
+        fell_to_ = optional_number("fell_to");
+        last_digest_ = after.at("page").get<std::size_t>();
+        if (last_digest_ != 0)
+            pages_.add(last_digest_, number - 1);
+        next_.reset();
+        if (after.contains("next")) {
+            next_.emplace(after.at("next").get<std::string>(), number);
+            names_.add(std::hash<std::string>{}(next_->name()), number);
+        }
+        if (after.contains("end"))
+            end_ = paging::page_end{outcome_code::complete, after.at("end").get<std::string>()};
+        return after;
+    }
+
     /// Goes on to the page that this one names, or to the end. An answer without any content also
     /// names none, but may be a slip of the server: the page is asked for once more before that is
     /// believed.
@@ -102,6 +167,7 @@ protected:
         empty_ = content.records() == 0 ? empty_ + 1 : 0;
         if (digest != 0)
             pages_.add(digest, where.number());
+        last_digest_ = digest;
         received_ += mine.count();
         const std::size_t key = std::hash<std::string>{}(name);
         if (name.empty())
@@ -320,6 +386,8 @@ private:
     bool was_asked_again_ = false;
     recent_digests names_;
     recent_digests pages_;
+    std::size_t last_digest_ = 0;       // of the page that came last
+    std::set<std::uint64_t> delivered_; // by a run before
 };
 
 } // namespace HEADGATE_NAMESPACE::detail

@@ -14,6 +14,7 @@
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
+#include <vector>
 
 namespace HEADGATE_NAMESPACE::detail {
 
@@ -76,6 +77,20 @@ public:
             if (passed > 0 && place >= passed && here.count(key) == 0)
                 moved_on_.insert(key);
         keys_ = std::move(here);
+    }
+
+    /// The keys of the page, in its order, and how they are taken over.
+    std::vector<std::string> all() const
+    {
+        std::vector<std::string> result(keys_.size());
+        for (const auto& [key, place] : keys_)
+            result[place] = key;
+        return result;
+    }
+    void resume(const std::vector<std::string>& keys)
+    {
+        for (const std::string& each : keys)
+            keys_.emplace(each, keys_.size());
     }
 
 private:

@@ -58,7 +58,19 @@ public:
     /// The limits to start with, if they are not the limiter's own, and those to leave it with.
     std::optional<std::vector<limit>> first_limits() const
     {
+        if (changed_)
+            return enforced_;
         return adaptive_ ? std::optional{adaptive_->limits()} : std::nullopt;
+    }
+    const std::vector<limit>& callers_limits() const noexcept { return original_; }
+
+    /// The server has told a run before this one of these limits.
+    void recall(std::vector<limit> told)
+    {
+        if (adaptive_)
+            return;
+        enforced_ = std::move(told);
+        changed_ = true;
     }
     std::optional<std::vector<limit>> last_limits() const
     {

@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace HEADGATE_NAMESPACE::detail {
 
@@ -67,6 +68,10 @@ public:
         is_searching_ = true;
         return {0, torn_at_ - std::min(torn_at_, back)};
     }
+
+    /// What a run that goes on from here has to know: the keys of the page that was joined last.
+    std::vector<std::string> keys() const { return keys_.all(); }
+    void resume(const std::vector<std::string>& keys) { keys_.resume(keys); }
 
     /// The key of a record as text.
     std::string key_of(const record& one) const { return keys_.key_of(one); }

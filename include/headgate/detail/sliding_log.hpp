@@ -52,6 +52,16 @@ public:
         add(n, now + slack_ + period_);
     }
 
+    /// `n` tokens were taken at `at`, by somebody before.
+    void recall(std::size_t n, time at, time now)
+    {
+        if (at + slack_ + period_ > now)
+            add(n, at + slack_ + period_);
+    }
+
+    /// At `at` nothing was left.
+    void exhaust(time at, time now) { recall(capacity_, at, now); }
+
     /// What was granted at `at` is over, and `used` of its `n` tokens stay taken: the request was
     /// sent at `at`, answered `now`, and no answer has ever taken less than `fastest`.
     void finish(std::size_t n, std::size_t used, time at, time now, time fastest)

@@ -69,6 +69,12 @@ public:
         }
     }
 
+    /// `n` tokens were taken at `at`, by somebody before. What was later has to be told later.
+    void recall(std::size_t n, time at) noexcept { take(cost(n), to_ticks(at)); }
+
+    /// The bucket was empty at `at`.
+    void empty(time at) noexcept { arrival_ = std::max(arrival_, sum(to_ticks(at), depth_)); }
+
     /// Starts with what is missing from another bucket, in tokens. If this one is smaller it starts
     /// empty, but owes what the other owed.
     void adopt(const token_bucket& other, time now, std::uint64_t newest)
@@ -172,7 +178,8 @@ private:
     std::int64_t interval_;
     std::int64_t depth_;
     std::int64_t credit_;
-    std::int64_t arrival_ = 0;
+    // What is told of earlier meets a bucket that was full then.
+    std::int64_t arrival_ = to_ticks(-limit::max_period);
     std::vector<low> lows_; // what was missing grows from front to back
 };
 

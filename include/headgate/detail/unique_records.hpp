@@ -13,6 +13,7 @@
 #include <string>
 #include <unordered_set>
 #include <utility>
+#include <vector>
 
 namespace HEADGATE_NAMESPACE::detail {
 
@@ -25,14 +26,23 @@ public:
     {
     }
 
+    /// @param kept  gets the keys of those that stay, if anybody wants them
     /// @return how many were removed
     /// @throws std::runtime_error if a record has no key
-    std::size_t filter(record_store& records)
+    std::size_t filter(record_store& records, std::vector<std::string>* kept = nullptr)
     {
         return std::erase_if(records.slices(), [&](const record_slice& each) {
-            return !is_new(key_text(records.at(each), key_));
+            std::string key = key_text(records.at(each), key_);
+            if (!is_new(key))
+                return true;
+            if (kept)
+                kept->push_back(std::move(key));
+            return false;
         });
     }
+
+    /// A record with that key came in a run before.
+    void recall(std::string key) { is_new(std::move(key)); }
 
     /// Whether keys had to be forgotten, so that a record that came again after them was not known.
     bool has_forgotten() const noexcept { return forgotten_; }

@@ -178,6 +178,34 @@ public:
                         mine);
         return go_on_from(place, is_there, where, content, next, mine);
     }
+
+    nlohmann::json receipt(const position& where) const
+    {
+        nlohmann::json result = chain_receipt(where);
+        if (!result.contains("after"))
+            return result;
+        nlohmann::json& after = result["after"];
+        after["is_number"] = is_number_;
+        if (key_) {
+            after["since"] = since_;
+            after["is_new"] = is_new_since_restart_;
+            after["last"] = last_page_.json();
+        }
+        return result;
+    }
+
+    void resume(const nlohmann::json& progress)
+    {
+        const nlohmann::json after = go_on_behind(progress);
+        if (after.is_null())
+            return;
+        is_number_ = after.at("is_number").get<bool>();
+        if (key_) {
+            since_ = after.at("since").get<std::string>();
+            is_new_since_restart_ = after.at("is_new").get<bool>();
+            last_page_.resume(after.at("last"));
+        }
+    }
     /// @}
 
 private:

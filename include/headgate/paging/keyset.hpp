@@ -143,6 +143,38 @@ public:
                     " that the list cannot be read on behind them");
         return mine;
     }
+
+    nlohmann::json receipt(const position& where) const
+    {
+        nlohmann::json result = chain_receipt(where);
+        if (!result.contains("after"))
+            return result;
+        nlohmann::json& after = result["after"];
+        after["keys"] = nlohmann::json::array();
+        for (const key& each : keys_)
+            after["keys"].push_back({each.last, each.is_number});
+        after["longest"] = largest_;
+        after["is_full"] = is_last_full_;
+        after["last"] = last_page_.json();
+        after["order"] = order_.json();
+        return result;
+    }
+
+    void resume(const nlohmann::json& progress)
+    {
+        const nlohmann::json after = go_on_behind(progress);
+        if (after.is_null())
+            return;
+        const nlohmann::json& last = after.at("keys");
+        for (std::size_t i = 0; i < keys_.size(); ++i) {
+            keys_[i].last = last.at(i).at(0).get<std::string>();
+            keys_[i].is_number = last.at(i).at(1).get<bool>();
+        }
+        largest_ = after.at("longest").get<std::size_t>();
+        is_last_full_ = after.at("is_full").get<bool>();
+        last_page_.resume(after.at("last"));
+        order_.resume(after.at("order"));
+    }
     /// @}
 
 private:

@@ -104,6 +104,9 @@ public:
                         content.records());
         return go_on_from(place(), is_there, where, content, {}, content.records());
     }
+
+    nlohmann::json receipt(const position& where) const { return chain_receipt(where); }
+    void resume(const nlohmann::json& progress) { go_on_behind(progress); }
     /// @}
 
 private:

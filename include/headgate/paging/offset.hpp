@@ -41,8 +41,8 @@ namespace HEADGATE_NAMESPACE::paging {
 /// requests may be in flight), unless a total says that this is the end. The first of them is asked
 /// for twice, for which one of the requests that may be in flight is kept where the end is not
 /// known: so no more go behind it than may be in flight, or three. One with records behind it is
-/// asked for once more, too; if it is still no page, an empty one is read over, and another ends the
-/// list there as `outcome_code::page_failed` or `loop`.
+/// asked for once more, too; if it is still no page, an empty one is read over, and another ends
+/// the list there as `outcome_code::page_failed` or `loop`.
 ///
 /// A total plans pages; a list that ends before it is reported as `outcome_code::count_mismatch`
 /// (or `server_ceiling`, if the server refuses what lies behind, or `list_changed`, if the total
@@ -225,6 +225,7 @@ public:
         const std::uint64_t mine = where.count() == 0 ? came : std::min(came, where.count());
         if (is_filtered(where, content, mine) ||
             !takes_in(span(where), mine, content, shared, mine, name)) {
+            note_receipt(where, leaves_out_ ? where.page_count() : so_far(where), 0);
             if (!seam_)
                 done(where);
             return 0;
@@ -237,6 +238,8 @@ public:
         if (seam_ && where.count() == 0 && mine > 1)
             plan_.learn_step(mine - 1, mine);
         const std::uint64_t end = where.begin() + mine;
+        note_receipt(where, leaves_out_ ? std::max(where.page_count(), mine) : so_far(where) + mine,
+                     mine);
         bool is_short = mine > 0 && mine < where.count() && !leaves_out_;
         if (plan_.is_at_first() && mine > 0 && (is_short || where.is_rest())) {
             // Twice the same, and less than was asked for: that is the server's own page size.
@@ -249,8 +252,10 @@ public:
         if (is_short) {
             if (seam_)
                 tails_[end] = seam_->key_of(content.list().back());
-            else
-                detail::add_digests(parts_[where.page_begin()], content.list());
+            else {
+                detail::add_digests(parts_[where.page_begin()].digests, content.list());
+                parts_[where.page_begin()].known = last_taken_;
+            }
             rests_.insert_or_assign(where.begin(), where.rest(mine));
         } else if (!seam_) {
             if (leaves_out_ && mine > 0)
@@ -296,7 +301,28 @@ public:
         if (seam_->is_lost())
             give_up(span(where), changed(seam_->lost_at()));
         received_ += records.size() - found.repeated;
+        receipt_units_ = records.size() - std::min<std::uint64_t>(overlap(where), records.size());
+        receipt_records_ = records.size() - found.repeated;
         return found.repeated;
+    }
+
+    nlohmann::json receipt(const position& where) const
+    {
+        if (!seam_)
+            return receipt_for(where.page_begin(), receipt_units_, receipt_records_,
+                               receipt_known_);
+        nlohmann::json result = receipt_for(where.page_begin(), receipt_units_, receipt_records_,
+                                            {where.page_begin(), 0, {}});
+        if (!result.is_null())
+            result["keys"] = seam_->keys();
+        return result;
+    }
+
+    void resume(const nlohmann::json& progress)
+    {
+        go_on_from(progress, told_before(progress));
+        if (seam_)
+            seam_->resume(progress.at("keys").get<std::vector<std::string>>());
     }
 
     /// The end, as far as what has come proves it.
@@ -385,7 +411,7 @@ private:
         std::vector<std::size_t> rest;
         detail::add_digests(rest, content.list());
         const std::size_t repeated =
-            detail::overlap(part->second, rest, static_cast<std::size_t>(mine));
+            detail::overlap(part->second.digests, rest, static_cast<std::size_t>(mine));
         if (repeated == 0)
             return false;
         plan_.remember(content.digest(), where.begin());
@@ -395,6 +421,22 @@ private:
             for (std::size_t i = repeated; i < mine; ++i)
                 left_.insert(rest[i]);
         return leaves_out_ = true;
+    }
+
+    /// How much of a page came before that part of it.
+    static std::uint64_t so_far(const position& where) noexcept
+    {
+        return where.begin() - where.page_begin();
+    }
+
+    /// What came of a page, all its parts together; with a seam check `join` knows.
+    void note_receipt(const position& where, std::uint64_t units, std::uint64_t records)
+    {
+        const auto part = parts_.find(where.page_begin());
+        const bool is_rest = where.is_rest() && part != parts_.end();
+        receipt_units_ = units;
+        receipt_records_ = records + (is_rest ? part->second.digests.size() : 0);
+        receipt_known_ = is_rest && records == 0 ? part->second.known : last_taken_;
     }
 
     /// A page that brought nothing is done with, unless it is the rest of one that is to be joined.
@@ -428,10 +470,18 @@ private:
     std::map<std::uint64_t, std::string> tails_; // the last keys of pages that came short
     std::size_t first_size_ = 0;                 // of the page before, while they come short
     std::map<std::uint64_t, position> rests_;    // of pages that came short
-    std::map<std::uint64_t, std::vector<std::size_t>> parts_; // what came of those: digests
+    /// What came of those.
+    struct page_part {
+        std::vector<std::size_t> digests;
+        detail::numbered_progress::known_page known;
+    };
+    std::map<std::uint64_t, page_part> parts_;
     std::unordered_set<std::size_t> left_; // digests of records that belong to other pages
     bool leaves_out_ = false;              // the server: rows, after it has counted them
     std::uint64_t came_as_rest_ = 0;       // records
+    std::uint64_t receipt_units_ = 0;      // of the page that came last
+    std::uint64_t receipt_records_ = 0;
+    detail::numbered_progress::known_page receipt_known_;
 };
 
 } // namespace HEADGATE_NAMESPACE::paging

@@ -9,6 +9,8 @@
 #include <headgate/http/response.hpp>
 #include <headgate/paging/pager.hpp>
 
+#include <nlohmann/json.hpp>
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -127,10 +129,11 @@ public:
         if (total_ == 0U)
             plan_.total(0);
         else if (total_ && largest_ > 0)
-            plan_.total(std::max(*total_ / largest_ + (*total_ % largest_ > 0 ? 1 : 0), more_));
+            plan_.total(std::max(pages_of(*total_), more_));
         const bool fresh = takes_in(span(where), came > 0 ? 1 : 0, content, 0, came, name());
         plan_.done(where.index());
         received_ += fresh ? came : 0;
+        mine_ = fresh ? came : 0;
         // Pages that come short or empty leave records for more pages than the total has planned.
         if (total_ && received_ < *total_ && plan_.total()) {
             if (plan_.end() >= *plan_.total())
@@ -140,6 +143,18 @@ public:
             plan_.total(std::max(*plan_.total(), more_));
         }
         return fresh ? came : 0;
+    }
+
+    nlohmann::json receipt(const position& where) const
+    {
+        return receipt_for(where.index(), 1, mine_, last_taken_);
+    }
+
+    void resume(const nlohmann::json& progress)
+    {
+        largest_ = progress.at("largest").get<std::uint64_t>();
+        const auto told = told_before(progress);
+        go_on_from(progress, told ? std::optional{pages_of(*told)} : std::nullopt);
     }
 
     /// The end, as far as what has come proves it.
@@ -152,6 +167,11 @@ private:
     static detail::numbered_plan::span span(const position& where) noexcept
     {
         return {where.index(), 1};
+    }
+
+    std::uint64_t pages_of(std::uint64_t records) const noexcept
+    {
+        return records / largest_ + (records % largest_ > 0 ? 1 : 0);
     }
 
     /// Names a page by its number.
@@ -171,6 +191,7 @@ private:
     detail::parameter page_param_{"page"};
     detail::parameter limit_param_{"limit"};
     std::uint64_t largest_ = 0; // page that came
+    std::uint64_t mine_ = 0;    // records of the one that came last
     std::uint64_t more_ = 0;    // pages that there may be, whatever the total has planned
 };
 

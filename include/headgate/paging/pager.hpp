@@ -179,6 +179,13 @@ private:
 /// - `is_ordered()`: whether pages are to be delivered in order even if the caller does not ask for
 ///   it;
 /// - `expected()`: how many records there are, if that is known;
+/// - `receipt(position)`, `merge(progress, receipt)` and `resume(progress)`, all three for runs with
+///   a checkpoint. The first is called right after `received`, or after `join` if `is_ordered`, and
+///   gives as JSON what is to be kept of the page once it is done with, null if nothing. The second,
+///   a static function, adds that to what is kept, null at first; pages may be done with in any
+///   order. The third is called before anything else in a run that goes on from there;
+/// - `is_delivered(position)`: whether the page was done with in a run before, and is asked for only
+///   to go on from it;
 /// - `guard()`: the `detail::origin_guard` that decides where redirects and credentials may go.
 ///
 /// `extract` calls a pager from one thread at a time.

@@ -8,6 +8,9 @@
 #include <headgate/outcome.hpp>
 #include <headgate/paging/pager.hpp>
 
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -47,7 +50,8 @@ public:
     };
 
     /// One more list.
-    /// @param name  of the list, for messages
+    /// @param name  of the list, for messages, and to know it again in a run that goes on from
+    ///              another: then no two may have the same
     /// @param list  knows its pages
     /// @throws std::invalid_argument if its pages must come in order, as with a seam check.
     partitions& add(std::string name, Pager list)
@@ -162,6 +166,39 @@ public:
     }
 
     std::size_t list(const position& where) const noexcept { return where.list(); }
+
+    nlohmann::json receipt(const position& where) const
+        requires requires(const Pager& p) { p.receipt(where.where()); }
+    {
+        const std::string& name = parts_[where.list()].name;
+        if (std::count_if(parts_.begin(), parts_.end(),
+                          [&](const part& each) { return each.name == name; }) > 1)
+            throw std::runtime_error{"two lists are called \"" + name +
+                                     "\", which a run with a checkpoint cannot tell apart"};
+        nlohmann::json one = of(where).receipt(where.where());
+        if (one.is_null())
+            return nullptr;
+        return {{"list", name}, {"receipt", std::move(one)}};
+    }
+
+    static void merge(nlohmann::json& progress, const nlohmann::json& receipt)
+    {
+        Pager::merge(progress[receipt.at("list").get<std::string>()], receipt.at("receipt"));
+    }
+
+    void resume(const nlohmann::json& progress)
+    {
+        for (part& each : parts_)
+            if (progress.contains(each.name))
+                each.list.resume(progress.at(each.name));
+    }
+
+    bool is_delivered(const position& where) const
+    {
+        if constexpr (requires(const Pager& p) { p.is_delivered(where.where()); })
+            return of(where).is_delivered(where.where());
+        return false;
+    }
 
     const detail::origin_guard& guard(const position& where) const
         requires requires(const Pager& p) { p.guard(); }

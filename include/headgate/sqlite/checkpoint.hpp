@@ -87,15 +87,16 @@ public:
     /// to be there. A file that is refused is left as it was, byte for byte.
     ///
     /// All of it is checked and read: its structure by SQLite, each value by a digest beside it.
-    /// That takes about a second for a million keys.
+    /// That takes less than a second for a million keys.
     ///
-    /// An empty file is refused: no checkpoint is ever empty, so that it may be what a damaged file
-    /// system has left of one. One that ends in the middle of the log, as the loss of power leaves
-    /// it, is as good as it was before what is missing.
+    /// An empty file is refused: no checkpoint is ever empty, so it may be what is left of a
+    /// damaged one. A log that ends somewhere in the middle, as the loss of power leaves it, is no
+    /// damage: it counts up to there.
     ///
     /// @param file  its name; it is not taken for a URI, even if it looks like one
     /// @param job   any text that says which job it is, such as the URL and the way of paging. One
     ///              that is different is another job.
+    /// @param options  how it is kept
     /// @throws checkpoint_error
     /// @throws std::invalid_argument if the name is empty or has a NUL in it
     explicit checkpoint(const std::string& file, const std::string& job,

@@ -2,181 +2,34 @@
 #define HEADGATE_REDIS_DETAIL_WORK_SCRIPTS_HPP
 
 #include <headgate/detail/config.hpp>
+#include <headgate/redis/detail/work_prelude.hpp>
+#include <headgate/redis/script.hpp>
 
+#include <array>
+#include <cstddef>
 #include <string>
 #include <string_view>
-#include <vector>
 
 /// @file
-/// The Lua scripts of shared work. Each is one step of which all or nothing happens.
-///
-/// What a job has in Redis, all with the hash tag {key}:
-/// - `stream`: the items, from when they are pushed until they are acknowledged or set aside; its
-///   consumer group says who has which, since when, and how often each was handed out.
-/// - `again`: a list of the items to be handed out once more. In the group they belong to "-",
-///   which is nobody.
-/// - `moved`: what replaced the payload of an item, by its id.
-/// - `reasons`: why an item failed last, by its id.
-/// - `dead`: a stream of what was set aside.
-/// - `fields`: what callers keep with their acknowledgements.
-/// - `done`: which steps were taken whose answer may have been lost, so that they can be asked for
-///   twice. Their asker has them removed with a later step.
-/// - `wake`: a stream that gets an entry when those who wait should look again.
-/// - `meta`: the job's text, its generation (a random name given at seeding), its version (counts
-///   the changes; one that is lower than what somebody has seen means that Redis has lost some), the
-///   runs of Redis that it has lived through, whether it is closed, and counters.
+/// The Lua scripts of shared work. Each is one step of which all or nothing happens; those that
+/// would do harm if taken twice know when they were.
 
-namespace HEADGATE_NAMESPACE::redis::detail {
+namespace HEADGATE_NAMESPACE::detail {
 
-/// In the order of KEYS.
-inline std::vector<std::string> work_keys(const std::string& key)
-{
-    std::vector<std::string> keys;
-    for (const char* name :
-         {"stream", "meta", "again", "moved", "reasons", "dead", "fields", "done", "wake"})
-        keys.push_back('{' + key + "}:" + name);
-    return keys;
-}
-
-/// Where `wake` is among them.
-inline constexpr std::size_t work_wake_key = 8;
-
-/// What all scripts begin with. Arguments: the generation, version and run of Redis that the caller
-/// has seen last, its name, how many milliseconds a finished job is kept, and what can be removed
-/// from `done`. Lists come with their length in front. Answers: a status, generation, run and
-/// version, then what each has.
-inline constexpr std::string_view work_prelude = R"lua(
-local stream, meta, again, moved, reasons = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local dead, fields, done, wake = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
-local group, nobody = 'workers', '-'
-
-local cursor = 0
-local function arg()
-    cursor = cursor + 1
-    return ARGV[cursor]
-end
-local function number()
-    return tonumber(arg())
-end
-local function list()
-    local result = {}
-    for i = 1, number() do
-        result[i] = arg()
-    end
-    return result
-end
-
-local known, seen, seen_run, me, keep = arg(), number(), arg(), arg(), number()
-local heard = list()
-local run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)') or '-'
-local state = redis.call('HMGET', meta, 'generation', 'version', 'runs', 'closed', 'job')
-local generation, version, runs = state[1], tonumber(state[2] or '0'), state[3] or ''
-local closed, job = state[4], state[5]
-
-local function answer(status, ...)
-    return {status, generation or '', run, version, ...}
-end
-local function now()
-    local time = redis.call('TIME')
-    return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-end
-local function note_run()
-    runs = runs .. ' ' .. run .. ':' .. version
-    redis.call('HSET', meta, 'runs', runs, 'run_at', now())
-end
-if generation and not string.find(runs, run, 1, true) then
-    note_run()
-end
--- Changes that a crash has undone may be made up for by others before somebody who saw them looks
--- again. So what counts is the version that each run of Redis since then has begun with.
-local function lost()
-    if known == '' then
-        return false
-    elseif generation ~= known or version < seen then
-        return true
-    end
-    local later = false
-    for name, begun_with in string.gmatch(runs, '(%w+):(%d+)') do
-        if later and tonumber(begun_with) < seen then
-            return true
-        end
-        later = later or name == seen_run
-    end
-    return not later
-end
-if lost() then
-    return answer('lost')
-end
-for _, each in ipairs(heard) do
-    redis.call('HDEL', done, each)
-end
-
-local function changed()
-    version = redis.call('HINCRBY', meta, 'version', 1)
-end
-local function wake_all()
-    redis.call('XADD', wake, 'MAXLEN', 1, '*', 'look', '')
-end
-local function count(what, by)
-    redis.call('HINCRBY', meta, what, by)
-end
-local function finished()
-    return closed and redis.call('XLEN', stream) == 0
-end
--- Only what is finished may ever expire.
-local function check_end()
-    if finished() then
-        wake_all()
-        for _, each in ipairs(KEYS) do
-            redis.call('PEXPIRE', each, keep)
-        end
-    end
-end
-local function push(items)
-    for _, each in ipairs(items) do
-        redis.call('XADD', stream, '*', 'item', each)
-    end
-    if #items > 0 then
-        count('pushed', #items)
-        wake_all()
-    end
-end
--- Whose the item is and how often it was handed out. Both are compared, because the same worker may
--- have lost it and got it again.
-local function holder(id)
-    local found = redis.call('XPENDING', stream, group, id, id, 1)[1]
-    if found then
-        return found[2], found[4]
-    end
-end
-local function mine(id, times)
-    local who, often = holder(id)
-    return who == me and often == times
-end
-local function payload(id)
-    local newer = redis.call('HGET', moved, id)
-    if newer then
-        return newer
-    end
-    return redis.call('XRANGE', stream, id, id)[1][2][2]
-end
-local function keep_fields(pairs)
-    for i = 1, #pairs, 2 do
-        redis.call('HSET', fields, pairs[i], pairs[i + 1])
-    end
-end
-local function remove(id)
-    redis.call('XACK', stream, group, id)
-    redis.call('XDEL', stream, id)
-    redis.call('HDEL', moved, id)
-    redis.call('HDEL', reasons, id)
-end
-local function set_aside(id, times, reason)
-    redis.call('XADD', dead, '*', 'id', id, 'item', payload(id), 'reason', reason,
-               'deliveries', times)
-    remove(id)
-end
-)lua";
+/// The steps, one for each script.
+enum class work_step {
+    seed,
+    push,
+    close,
+    take,
+    acknowledge,
+    update,
+    give_back,
+    beat,
+    statistics,
+    fields,
+    dead,
+};
 
 /// Arguments: the job's text, whether to close it, a generation for it, the items. Answer: whether
 /// it was this one, and the text of the job that is there.
@@ -240,8 +93,8 @@ return answer('ok')
 /// out at most. Answer: the last entry of `wake`, then id, deliveries and payload of each item.
 ///
 /// What was left by workers that died is looked for here, so that nobody else has to; four times in
-/// a visibility time at most, whoever asks. When Redis was started again no worker could say that it
-/// lives, so it is given one visibility time to do that.
+/// a visibility time at most, whoever asks. When Redis was started again no worker could say that
+/// it lives, so it is given one visibility time to do that.
 inline constexpr std::string_view work_take = R"lua(
 local want, visibility, most = number(), number(), number()
 if not generation then
@@ -262,12 +115,12 @@ local function may_sweep()
 end
 local function take_over(id, times)
     count('taken_over', 1)
-    if times >= most then
+    local failed = failures(id, times)
+    if failed >= most then
         local told = redis.call('HGET', reasons, id)
-        set_aside(id, times, told or ('taken over ' .. times .. ' times'))
+        set_aside(id, times, told or ('taken over ' .. failed .. ' times'))
     else
-        redis.call('XCLAIM', stream, group, nobody, 0, id, 'JUSTID')
-        redis.call('RPUSH', again, id)
+        hand_out_again(id, 'RPUSH')
     end
 end
 local function sweep()
@@ -352,7 +205,7 @@ return answer('ok')
 
 /// Gives an item back. Arguments: its id and deliveries, how often it is handed out at most, how
 /// and why. How: `fail` has it handed out again or sets it aside, `reject` sets it aside, `release`
-/// takes back that it was handed out.
+/// has it handed out again, before others, without counting this time.
 inline constexpr std::string_view work_return = R"lua(
 local id, times, most, how, reason = arg(), number(), number(), arg(), arg()
 local step = id .. '/' .. times
@@ -363,26 +216,23 @@ if not generation or not mine(id, times) then
     return answer('taken_over')
 end
 if how == 'release' then
-    redis.call('XCLAIM', stream, group, nobody, 0, id, 'RETRYCOUNT', times - 1, 'JUSTID')
-    redis.call('LPUSH', again, id)
-elseif how == 'reject' or times >= most then
+    redis.call('HINCRBY', excused, id, 1)
+    hand_out_again(id, 'LPUSH')
+elseif how == 'reject' or failures(id, times) >= most then
     set_aside(id, times, reason)
 else
     redis.call('HSET', reasons, id, reason)
-    redis.call('XCLAIM', stream, group, nobody, 0, id, 'JUSTID')
-    redis.call('RPUSH', again, id)
+    hand_out_again(id, 'RPUSH')
 end
-if how ~= 'release' then
-    redis.call('HSET', done, step, me)
-end
+redis.call('HSET', done, step, me)
 wake_all()
 changed()
 check_end()
 return answer('ok')
 )lua";
 
-/// Says that its holder lives. Arguments: a list of ids and deliveries. Answer: which of the ids
-/// are no longer the caller's.
+/// Says that its holder lives. Arguments: a list of ids and deliveries. Answer: the same of
+/// those that are no longer the caller's.
 inline constexpr std::string_view work_beat = R"lua(
 local held, lost = list(), {}
 for i = 1, #held, 2 do
@@ -390,6 +240,7 @@ for i = 1, #held, 2 do
         redis.call('XCLAIM', stream, group, me, 0, held[i], 'JUSTID')
     else
         lost[#lost + 1] = held[i]
+        lost[#lost + 1] = tonumber(held[i + 1])
     end
 end
 return answer('ok', lost)
@@ -430,12 +281,20 @@ end
 return answer('ok', found)
 )lua";
 
-/// The whole of a script.
-inline std::string work_script(std::string_view body)
+/// The whole script of a step.
+inline const redis::script& script_of(work_step step)
 {
-    return std::string{work_prelude} + std::string{body};
+    static const auto whole = [](std::string_view body) {
+        return redis::script{std::string{work_prelude} + std::string{body}};
+    };
+    // In the order of work_step.
+    static const std::array scripts{
+        whole(work_seed),        whole(work_push),   whole(work_close),  whole(work_take),
+        whole(work_acknowledge), whole(work_update), whole(work_return), whole(work_beat),
+        whole(work_statistics),  whole(work_fields), whole(work_dead)};
+    return scripts.at(static_cast<std::size_t>(step));
 }
 
-} // namespace HEADGATE_NAMESPACE::redis::detail
+} // namespace HEADGATE_NAMESPACE::detail
 
 #endif

@@ -6,7 +6,7 @@
 
 # _headgate_components(<result>): all there are, each behind those that it stands on.
 function(_headgate_components result)
-  set(${result} flow http extract simdjson testing simulation PARENT_SCOPE)
+  set(${result} flow http extract simdjson sqlite redis testing simulation PARENT_SCOPE)
 endfunction()
 
 # _headgate_component(<name>): sets `needs`, the components that this one stands on, and `package`:
@@ -24,6 +24,10 @@ function(_headgate_component name)
   set(extract_package nlohmann_json 3.9 nlohmann_json::nlohmann_json nlohmann_json)
   set(simdjson_needs extract)
   set(simdjson_package simdjson 3 simdjson::simdjson simdjson)
+  set(sqlite_needs extract)
+  set(sqlite_package SQLite3 3.35 SQLite::SQLite3 sqlite3)
+  set(redis_needs extract)
+  set(redis_package hiredis 0.14 hiredis::hiredis hiredis)
   set(testing_needs flow)
   set(simulation_needs http testing)
   set(needs "${${name}_needs}" PARENT_SCOPE)
@@ -64,7 +68,7 @@ function(_headgate_find result name)
   if(TARGET ${target})
     return()
   endif()
-  # Behind what the caller has, whose own Findasio.cmake goes first.
+  # Behind what the caller has, whose own modules go first.
   list(APPEND CMAKE_MODULE_PATH "${CMAKE_CURRENT_FUNCTION_LIST_DIR}")
   find_package(${file} ${version} ${ARGN})
   if(NOT TARGET ${target})

@@ -29,7 +29,7 @@ write_basic_package_version_file(
   ARCH_INDEPENDENT)
 install(
   FILES "${build_dir}/headgateConfig.cmake" "${build_dir}/headgateConfigVersion.cmake"
-        cmake/headgateComponents.cmake cmake/Findasio.cmake
+        cmake/headgateComponents.cmake cmake/Findasio.cmake cmake/Findhiredis.cmake
   DESTINATION "${package_dir}")
 
 # pkg-config: headgate.pc is flow, headgate-<component>.pc another layer. The way from the file to

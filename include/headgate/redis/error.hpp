@@ -19,6 +19,10 @@ enum class error {
     tls_unavailable,       ///< TLS was asked for, and this hiredis has none
     bad_command,           ///< no arguments, or a command that has no single reply
     unavailable,           ///< the limiter's Redis is away and it is not to wait for it
+    not_seeded,            ///< nobody has put the job's items in yet
+    other_job,             ///< there is another job under that key
+    taken_over,            ///< the item is no longer this worker's; nothing was changed
+    state_lost,            ///< Redis has lost what it knew of the job, or a part of it
 };
 
 /// The category of `headgate::redis::error`; its name is "headgate.redis".
@@ -44,6 +48,14 @@ inline const detail::error_codes::error_category& error_category() noexcept
                 return "not a command with one reply";
             case error::unavailable:
                 return "Redis is away";
+            case error::not_seeded:
+                return "nobody has put the job's items in yet";
+            case error::other_job:
+                return "another job is under that key";
+            case error::taken_over:
+                return "the item is no longer this worker's";
+            case error::state_lost:
+                return "Redis has lost what it knew of the job";
             }
             return "unknown headgate.redis error";
         }

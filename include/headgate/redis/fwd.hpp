@@ -19,6 +19,18 @@ class reply;
 class script;
 struct server_info;
 
+struct dead_item;
+struct seeding;
+class work_item;
+class work_stream_options;
+struct work_stream_statistics;
+
+template <class Executor = asio::any_io_executor>
+class basic_work_stream;
+
+/// The work stream for any executor.
+using work_stream = basic_work_stream<>;
+
 template <class Executor = asio::any_io_executor>
 class basic_client;
 

@@ -4,17 +4,19 @@
 // Exit status: 0 complete, 1 not complete, 2 bad usage, 130 interrupted.
 #include "extract_arguments.hpp"
 #include "extract_checkpoint.hpp"
+#include "extract_limiter.hpp"
+#include "extract_options.hpp"
 #include "extract_output.hpp"
 #include "extract_paging.hpp"
 #include "extract_progress.hpp"
 #include "extract_replaced_file.hpp"
 #include "extract_report.hpp"
 #include "extract_report_page.hpp"
+#ifdef EXTRACT_WITH_REDIS
+#include "extract_work.hpp"
+#endif
 
 #include <headgate/headgate.hpp>
-#ifdef EXTRACT_WITH_SIMDJSON
-#include <headgate/simdjson/simdjson_parser.hpp>
-#endif
 
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
@@ -25,48 +27,16 @@
 
 #include <chrono>
 #include <csignal>
+#include <cstdint>
 #include <exception>
 #include <iostream>
 #include <memory>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <utility>
 
 namespace {
-
-headgate::http::client_options make_client_options(const arguments& args)
-{
-    headgate::http::client_options options;
-    options.timeout(args.timeout).max_body_bytes(args.max_page_bytes);
-    return options;
-}
-
-headgate::extract_options make_options(const arguments& args,
-                                       std::shared_ptr<headgate::observer> observer,
-                                       std::shared_ptr<headgate::checkpoint> checkpoint)
-{
-    headgate::extract_options options;
-    options.observe(std::move(observer)).checkpoint(std::move(checkpoint));
-    options.records(args.records)
-        .max_in_flight(args.max_in_flight)
-        .retries(args.retries)
-        .max_wait(args.max_wait)
-        .adaptive(args.adaptive)
-        .ordered(args.ordered)
-        .repeat_any_method(args.repeat_post)
-        .allow_private_addresses(args.allow_private);
-#ifdef EXTRACT_WITH_SIMDJSON
-    options.parser(headgate::simdjson_parser{});
-#endif
-    // Rows that move by more than a page come to what the seams do not remember.
-    if (const std::string& key = args.unique.empty() ? args.seam_check : args.unique; !key.empty())
-        options.unique(key);
-    if (args.stall > args.stall.zero())
-        options.stall_after(args.stall);
-    if (args.max_pages > 0)
-        options.max_pages(args.max_pages);
-    return options;
-}
 
 std::optional<replaced_file> make_report_file(const arguments& args)
 {
@@ -87,7 +57,7 @@ std::optional<output_file> make_stats_file(const arguments& args)
 struct job {
     explicit job(asio::io_context& context, const arguments& args)
         : client{context, make_client_options(args)},
-          limiter{context, args.limits, args.credit},
+          limiter{context, args},
           report{args.report.empty() ? nullptr : std::make_shared<run_report>()},
           checkpoint{args},
           stream{start(client, limiter, args, make_options(args, report, checkpoint.get()))},
@@ -103,7 +73,7 @@ struct job {
     job& operator=(const job&) = delete;
 
     headgate::http::client client;
-    headgate::async_limiter limiter;
+    run_limiter limiter;
     std::shared_ptr<run_report> report; // null unless one is wanted
     run_checkpoint checkpoint;
     headgate::page_stream stream;
@@ -148,9 +118,10 @@ ending end_of(const job& the)
     return {outcome.complete() ? 0 : 1, std::string{to_string(outcome.code())}, outcome.reason()};
 }
 
-void write_stats(job& the, const ending& end)
+/// What a run has come to, as text for --stats.
+std::string stats_text(const headgate::extract_statistics& statistics, const ending& end,
+                       std::uint64_t written, std::uint64_t before)
 {
-    const auto statistics = the.stream.statistics();
     const auto seconds = [](std::optional<std::chrono::nanoseconds> time) {
         return time ? nlohmann::json(std::chrono::duration<double>(*time).count())
                     : nlohmann::json();
@@ -180,12 +151,12 @@ void write_stats(job& the, const ending& end)
         {"in_flight_allowed", number(statistics.in_flight_allowed)},
         {"elapsed_s", std::chrono::duration<double>(statistics.elapsed).count()},
         {"peak_in_flight", statistics.peak_in_flight},
-        {"records_written", the.output.records()},
-        {"records_before", the.output.before()},
+        {"records_written", written},
+        {"records_before", before},
     };
     // A file's name in the reason may be no UTF-8.
     using on_bad_text = nlohmann::ordered_json::error_handler_t;
-    the.stats->write(stats.dump(2, ' ', false, on_bad_text::replace) + '\n');
+    return stats.dump(2, ' ', false, on_bad_text::replace) + '\n';
 }
 
 void write_report(const job& the, const ending& end, const arguments& args)
@@ -230,8 +201,8 @@ int run(const arguments& args)
         the->stream.cancel();
         the->signals.clear(); // another one ends the program as it would end any
     });
-    progress_line progress{context, the->stream, args.rate_text, args.no_progress,
-                           args.output == "-"};
+    progress_line progress{context,        the->stream,      the->output.before(),
+                           args.rate_text, args.no_progress, args.output == "-"};
     asio::co_spawn(context, write_pages(*the),
                    [&progress](std::exception_ptr) { progress.stop(); });
     context.run();
@@ -241,11 +212,67 @@ int run(const arguments& args)
         std::cerr << "extract: " << end.reason << '\n';
     bool told = true;
     if (the->stats)
-        told = done([&] { write_stats(*the, end); });
+        told = done([&] {
+            the->stats->write(stats_text(the->stream.statistics(), end, the->output.records(),
+                                         the->output.before()));
+        });
     if (the->report_file)
         told = done([&] { write_report(*the, end, args); }) && told;
     return end.status != 0 || told ? end.status : 1;
 }
+
+#ifdef EXTRACT_WITH_REDIS
+/// Does a share of a job that other processes do, too.
+int run_work(const arguments& args)
+{
+    asio::io_context context{1};
+    std::optional<output_file> stats;
+    std::optional<shared_work> work;
+    try {
+        if (!args.stats.empty())
+            stats.emplace(args.stats);
+        work.emplace(context, args);
+    } catch (const std::exception& e) {
+        std::cerr << "extract: " << e.what() << '\n';
+        return 2;
+    }
+    const auto began = std::chrono::steady_clock::now();
+    asio::signal_set signals{context, SIGINT, SIGTERM};
+    signals.async_wait([&](std::error_code failed, int) {
+        if (failed)
+            return;
+        work->stop();
+        signals.clear(); // another one ends the program as it would end any
+    });
+    std::string failure;
+    asio::co_spawn(context, work->run(), [&](std::exception_ptr thrown) {
+        signals.cancel();
+        try {
+            if (thrown)
+                std::rethrow_exception(thrown);
+        } catch (const std::exception& e) {
+            failure = e.what();
+        }
+    });
+    context.run();
+
+    ending end{work->outcome().complete() ? 0 : 1, std::string{to_string(work->outcome().code())},
+               work->outcome().reason()};
+    if (!failure.empty())
+        end = {1, "page_failed", failure};
+    else if (work->stopping())
+        end = {130, std::string{to_string(headgate::outcome_code::cancelled)},
+               "interrupted after " + std::to_string(work->records()) + " records"};
+    if (end.status != 0)
+        std::cerr << "extract: " << end.reason << '\n';
+    headgate::extract_statistics statistics = work->statistics();
+    statistics.elapsed = std::chrono::steady_clock::now() - began;
+    if (stats &&
+        !done([&] { stats->write(stats_text(statistics, end, work->records(), work->before())); }))
+        return end.status != 0 ? end.status : 1;
+    return end.status;
+}
+#endif
 
 /// A standard stream that was closed must not be taken by the next socket: what is written to it
 /// has to fail.
@@ -265,9 +292,12 @@ int main(int argc, char* argv[])
     std::signal(SIGXFSZ, SIG_IGN);
     occupy_standard_streams();
     try {
-        if (const auto args = parse_arguments(argc, argv))
-            return run(*args);
-        return 0;
+        const auto args = parse_arguments(argc, argv);
+#ifdef EXTRACT_WITH_REDIS
+        if (args && !args->work.empty())
+            return run_work(*args);
+#endif
+        return args ? run(*args) : 0;
     } catch (const bad_usage& e) {
         std::cerr << "extract: " << e.what() << '\n';
         return 2;

@@ -61,6 +61,10 @@ struct arguments {
     std::string stats;
     std::string report;
     std::string checkpoint;
+    std::string quota;
+    std::optional<double> quota_share; ///< of the limits, while Redis is away
+    bool quota_fails = false;          ///< a run, while Redis is away
+    std::string work;
     bool no_progress = false;
 };
 
@@ -170,6 +174,26 @@ inline bool is_same_file(const std::string& one, const std::string& other)
                : fs::is_regular_file(path, failed) && fs::equivalent(path, other_path, failed);
 }
 
+/// What does not fit together where several processes share something.
+inline void check_shared(const CLI::App& app, const arguments& args)
+{
+    if (app.get_option("--quota-away")->count() > 0 && args.quota.empty())
+        throw bad_usage{"--quota-away needs --quota"};
+    if (args.work.empty())
+        return;
+    if (args.quota.empty())
+        throw bad_usage{"--work needs --quota: each process would keep to the rates for itself"};
+    if (args.output == "-")
+        throw bad_usage{"--work needs --output with a file: what went to standard output cannot be "
+                        "taken back when another process has written it, too"};
+    for (const char* other : {"--checkpoint", "--report", "--ordered", "--unique", "--seam-check",
+                              "--max-pages", "--stall"})
+        if (app.get_option(other)->count() > 0)
+            throw bad_usage{std::string{"--work does not go with "} + other};
+    if (args.quota == args.work)
+        throw bad_usage{"--work and --quota have the same key"};
+}
+
 /// What does not fit together.
 inline void check_fit(const CLI::App& app, const arguments& args)
 {
@@ -192,6 +216,7 @@ inline void check_fit(const CLI::App& app, const arguments& args)
     check_differ("--stats", args.stats, "--output", args.output);
     check_differ("--report", args.report, "--output", args.output);
     check_differ("--report", args.report, "--stats", args.stats);
+    check_shared(app, args);
     if (args.checkpoint.empty())
         return;
     if (args.output == "-")
@@ -200,6 +225,26 @@ inline void check_fit(const CLI::App& app, const arguments& args)
     check_differ("--checkpoint", args.checkpoint, "--output", args.output);
     check_differ("--checkpoint", args.checkpoint, "--stats", args.stats);
     check_differ("--checkpoint", args.checkpoint, "--report", args.report);
+}
+
+/// What several processes have together.
+inline void add_shared_options(CLI::App& app, arguments& result, std::string& away)
+{
+    app.add_option("--quota", result.quota,
+                   "Redis and a key, like redis://host:6379/name: all that name the same share the "
+                   "rates of whoever came first")
+        ->check(redis_url());
+    app.add_option("--quota-away", away,
+                   "While that Redis is away: wait, fail, or a share of the rates, like 0.25")
+        ->capture_default_str();
+    app.add_option("--work", result.work,
+                   "Redis and a key: all that name the same are one job, each page of which one of "
+                   "them writes to its --output")
+        ->check(redis_url());
+#ifndef EXTRACT_WITH_REDIS
+    for (const char* option : {"--quota", "--work"})
+        app.get_option(option)->description("Not in this build, which has no Redis");
+#endif
 }
 
 /// The command line, or nothing if it asked for help, which was given.
@@ -213,6 +258,7 @@ inline std::optional<arguments> parse_arguments(int argc, char* argv[])
     std::string timeout = "30s";
     std::string max_wait = "300s";
     std::optional<std::string> stall;
+    std::string away = "wait";
     std::size_t in_flight = 0;
     std::size_t burst = 0;
 
@@ -289,6 +335,7 @@ inline std::optional<arguments> parse_arguments(int argc, char* argv[])
                                    return file.empty() || file == "-" ? "must be a file" : "";
                                },
                                ""});
+    add_shared_options(app, result, away);
     app.add_flag("--no-progress", result.no_progress, "No progress line on a terminal");
 #ifndef EXTRACT_WITH_SQLITE
     app.get_option("--checkpoint")->description("Not in this build, which has no SQLite");
@@ -296,10 +343,6 @@ inline std::optional<arguments> parse_arguments(int argc, char* argv[])
 #ifdef EXTRACT_VERSION
     app.set_version_flag("--version", "extract " EXTRACT_VERSION);
 #endif
-    std::vector<CLI::Option*> later;
-    for (const char* name : {"--quota"})
-        later.push_back(app.add_option(name, "Not supported yet")->group(""));
-
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& e) {
@@ -309,9 +352,9 @@ inline std::optional<arguments> parse_arguments(int argc, char* argv[])
         }
         throw bad_usage{e.what()};
     }
-    for (const CLI::Option* option : later)
-        if (option->count() > 0)
-            throw bad_usage{"--" + option->get_single_name() + " is not supported yet"};
+    result.quota_fails = away == "fail";
+    if (away != "wait" && away != "fail")
+        result.quota_share = parse_share("--quota-away", away);
     check_fit(app, result);
     if (burst > 0 && kind != "bucket")
         throw bad_usage{"--burst needs --rate-kind bucket"};

@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -51,7 +52,7 @@ public:
     }
 
     /// Goes on with a regular file behind what was written to it before; what is there beyond that
-    /// goes.
+    /// goes. It is this process's alone as long as that lives.
     /// @throws std::runtime_error that names the file and the reason; it is left as it was then
     output_file(const std::string& file, const written& before)
         : name_{file},
@@ -66,6 +67,8 @@ public:
         struct stat status {};
         if (::fstat(fd_, &status) != 0 || !S_ISREG(status.st_mode))
             refuse("is not a regular file, as a checkpoint needs it");
+        if (::flock(fd_, LOCK_EX | LOCK_NB) != 0)
+            refuse("is being written by another process");
         if (static_cast<std::uint64_t>(status.st_size) < before.bytes)
             refuse(
                 "has " + std::to_string(status.st_size) + " bytes, but " +
@@ -108,6 +111,18 @@ public:
 
     /// How many lines were written to their end.
     std::uint64_t lines() const noexcept { return lines_; }
+
+    /// Takes back what was written behind that.
+    /// @throws std::system_error that names the file and the reason
+    void cut(const written& back)
+    {
+        const auto end = static_cast<off_t>(back.bytes);
+        if (::ftruncate(fd_, end) != 0 || ::lseek(fd_, end, SEEK_SET) != end)
+            fail(errno);
+        bytes_ = back.bytes;
+        lines_ = back.lines;
+        part_ = 0;
+    }
 
     /// @throws std::system_error that names the file and the reason, or output_interrupted
     void write(std::string_view text)
@@ -183,6 +198,33 @@ private:
     std::size_t part_ = 0; // bytes behind the last line's end
 };
 
+/// Records as lines of JSON.
+class ndjson_lines {
+public:
+    /// Adds a record as it is, every digit of it, but on one line: line breaks, which can only be
+    /// between its tokens, go with the indentation behind them.
+    void append(const headgate::record& record)
+    {
+        std::string_view text = record.text();
+        for (;;) {
+            const auto end = std::min(text.find_first_of("\r\n"), text.size());
+            text_.append(text.substr(0, end));
+            const auto next = text.find_first_not_of(" \t\r\n", end);
+            if (next == std::string_view::npos)
+                break;
+            text.remove_prefix(next);
+        }
+        text_ += '\n';
+    }
+
+    std::string_view text() const noexcept { return text_; }
+    void clear() noexcept { text_.clear(); }
+    void remove_prefix(std::size_t bytes) { text_.erase(0, bytes); }
+
+private:
+    std::string text_;
+};
+
 /// A file or standard output that gets one record a line, in whole lines as far as a writer can see
 /// to that.
 ///
@@ -206,14 +248,14 @@ public:
     {
         lines_.clear();
         for (const headgate::record record : records) {
-            const std::size_t begin = lines_.size();
-            append_line(record.text());
-            if (begin > 0 && lines_.size() > piece_) {
-                file_.write(std::string_view{lines_}.substr(0, begin));
-                lines_.erase(0, begin);
+            const std::size_t begin = lines_.text().size();
+            lines_.append(record);
+            if (begin > 0 && lines_.text().size() > piece_) {
+                file_.write(lines_.text().substr(0, begin));
+                lines_.remove_prefix(begin);
             }
         }
-        file_.write(lines_);
+        file_.write(lines_.text());
     }
 
     /// How many records were written, each of them whole, and how many there were before.
@@ -224,25 +266,10 @@ public:
     written sync() const { return file_.sync(); }
 
 private:
-    /// A record as it is, every digit of it, but on one line: line breaks, which can only be
-    /// between its tokens, go with the indentation behind them.
-    void append_line(std::string_view text)
-    {
-        for (;;) {
-            const auto end = std::min(text.find_first_of("\r\n"), text.size());
-            lines_.append(text.substr(0, end));
-            const auto next = text.find_first_not_of(" \t\r\n", end);
-            if (next == std::string_view::npos)
-                break;
-            text.remove_prefix(next);
-        }
-        lines_ += '\n';
-    }
-
     output_file file_;
     std::size_t piece_;
     std::uint64_t before_ = 0;
-    std::string lines_;
+    ndjson_lines lines_;
 };
 
 #endif

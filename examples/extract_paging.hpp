@@ -2,6 +2,7 @@
 #define EXTRACT_PAGING_HPP
 
 #include "extract_arguments.hpp"
+#include "extract_limiter.hpp"
 
 #include <headgate/headgate.hpp>
 
@@ -85,20 +86,30 @@ inline headgate::paging::keyset make_keyset(const arguments& args)
     return pager;
 }
 
-/// Starts the extraction with the pager that the command line asks for.
-inline headgate::page_stream start(const headgate::http::client& client,
-                                   const headgate::async_limiter& limiter, const arguments& args,
-                                   const headgate::extract_options& options)
+/// Calls a function with the pager that the command line asks for.
+template <class Function>
+auto with_pager(const arguments& args, Function function)
 {
     if (args.paginate == "page")
-        return headgate::extract(client, limiter, make_page_number(args), options);
+        return function(make_page_number(args));
     if (args.paginate == "cursor")
-        return headgate::extract(client, limiter, make_cursor(args), options);
+        return function(make_cursor(args));
     if (args.paginate == "next" || args.paginate == "link")
-        return headgate::extract(client, limiter, make_next_url(args), options);
+        return function(make_next_url(args));
     if (args.paginate == "keyset")
-        return headgate::extract(client, limiter, make_keyset(args), options);
-    return headgate::extract(client, limiter, make_offset(args), options);
+        return function(make_keyset(args));
+    return function(make_offset(args));
+}
+
+/// Starts the extraction that the command line asks for.
+inline headgate::page_stream start(const headgate::http::client& client, const run_limiter& limiter,
+                                   const arguments& args, const headgate::extract_options& options)
+{
+    return with_pager(args, [&](auto pager) {
+        return limiter.visit([&](const auto& one) {
+            return headgate::extract(client, one, std::move(pager), options);
+        });
+    });
 }
 
 #endif

@@ -28,10 +28,11 @@
 /// narrower and breaks the line then keeps the cursor before all of it.
 class progress_line {
 public:
+    /// @param before        records that a run before has brought
     /// @param records_shown whether the records go to a terminal, which shows enough then
-    progress_line(asio::io_context& context, const headgate::page_stream& stream, std::string rate,
-                  bool quiet, bool records_shown)
-        : stream_{stream}, rate_{std::move(rate)}, timer_{context}
+    progress_line(asio::io_context& context, const headgate::page_stream& stream,
+                  std::uint64_t before, std::string rate, bool quiet, bool records_shown)
+        : stream_{stream}, before_{before}, rate_{std::move(rate)}, timer_{context}
     {
         if (!quiet && !(records_shown && ::isatty(STDOUT_FILENO) == 1) && is_capable())
             wait();
@@ -124,10 +125,11 @@ private:
         const auto done = stream_.statistics();
         const double seconds = std::chrono::duration<double>(done.elapsed).count();
         std::vector<std::string> result;
-        result.push_back(std::to_string(done.records) +
+        const std::uint64_t all = before_ + done.records;
+        result.push_back(std::to_string(all) +
                          (done.total ? " of " + std::to_string(*done.total) : "") + " records");
-        if (done.total && done.records > 0 && done.records < *done.total)
-            result.push_back(clock_time(seconds * static_cast<double>(*done.total - done.records) /
+        if (done.total && done.records > 0 && all < *done.total)
+            result.push_back(clock_time(seconds * static_cast<double>(*done.total - all) /
                                         static_cast<double>(done.records)) +
                              " left");
         result.push_back(std::to_string(done.requests) + " requests in " + clock_time(seconds) +
@@ -148,6 +150,7 @@ private:
     }
 
     const headgate::page_stream& stream_;
+    std::uint64_t before_;
     std::string rate_;
     asio::steady_timer timer_;
     std::string shown_; ///< what stands there

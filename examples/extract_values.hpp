@@ -4,6 +4,9 @@
 #include <headgate/http/request.hpp>
 #include <headgate/http/url.hpp>
 #include <headgate/limit.hpp>
+#ifdef EXTRACT_WITH_REDIS
+#include <headgate/redis/client_options.hpp>
+#endif
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
@@ -107,6 +110,31 @@ inline CLI::Validator parameter()
 inline CLI::Validator origin()
 {
     return checked([](const std::string& text) { headgate::http::url{text}; }, "URL");
+}
+
+/// A Redis and a key in it.
+inline CLI::Validator redis_url()
+{
+    return checked(
+        [](const std::string& text) {
+#ifdef EXTRACT_WITH_REDIS
+            static_cast<void>(headgate::redis::client_options::with_key(text));
+#else
+            static_cast<void>(text);
+            throw std::invalid_argument{"this build of extract has no Redis"};
+#endif
+        },
+        "URL");
+}
+
+/// "0.25", more than 0 and at most 1.
+inline double parse_share(const std::string& option, const std::string& text)
+{
+    double result = 0;
+    if (!CLI::detail::lexical_cast(text, result) || !(result > 0 && result <= 1))
+        throw bad_usage{option + ' ' + text +
+                        ": must be wait, fail, or a share of the rates, more than 0 and at most 1"};
+    return result;
 }
 
 /// "1.5m" as seconds.

@@ -65,6 +65,9 @@ class extraction_run final : public extraction,
     using timer = clock_timer<clock, executor>;
     using stall_watch_type = stall_watch<clock, executor>;
 
+    /// Whether the limiter is this process's alone. Another one knows itself what was spent.
+    static constexpr bool has_own_limits = requires(Limiter & one) { one.exhaust(clock::now()); };
+
     using time = extraction_state::time;
     using task = extraction_state::task;
     using use = extraction_state::use;
@@ -161,7 +164,7 @@ private:
     void resume()
     {
         const checkpoint::state found = state_.resume(limiter_.limits());
-        if constexpr (requires { limiter_.exhaust(clock::now()); }) {
+        if constexpr (has_own_limits) {
             const auto ago = [now = clock::now()](time span) {
                 return now - std::chrono::floor<typename clock::duration>(span);
             };
@@ -495,8 +498,11 @@ private:
             std::lock_guard lock{finished_mutex_};
             finished_ = clock::now();
         }
-        outcome result =
-            state_.close([this](const std::vector<limit>& limits) { limiter_.set_limits(limits); });
+        // Limits that are shared between processes are not this run's to change back.
+        outcome result = state_.close([this](const std::vector<limit>& limits) {
+            if constexpr (has_own_limits)
+                limiter_.set_limits(limits);
+        });
         state_.observed().tell([&](observer& to, time at) { to.on_end(at, result, statistics()); });
         if (stall_watch_)
             stall_watch_->stop();

@@ -55,6 +55,13 @@ public:
         numbered_progress::merge(progress, receipt);
     }
 
+    /// How far a run has read that has left this, without a gap: records of `offset`, pages of
+    /// `page_number`.
+    static std::uint64_t read_to(const nlohmann::json& progress)
+    {
+        return numbered_progress::end(progress);
+    }
+
 protected:
     /// What is to be kept of a page, of which `units` from `begin` on, with so many records, belong
     /// to the list; null if none do. It is known again by `last`.

@@ -70,6 +70,26 @@ public:
             progress["keys"] = receipt.at("keys");
     }
 
+    /// The same as if all before `begin` were done with, so many records.
+    static nlohmann::json skip_to(const nlohmann::json& progress, std::uint64_t begin,
+                                  std::uint64_t records)
+    {
+        const auto step = std::max<std::uint64_t>(1, progress.at("step").get<std::uint64_t>());
+        nlohmann::json result = progress;
+        result["spans"] = joined({}, 0, begin);
+        result["pages"] = std::max<std::uint64_t>(1, begin / step);
+        result["records"] = records;
+        result["last"] = known_page{begin - std::min(begin, step), 0, {}}.json();
+        return result;
+    }
+
+    /// How far a list has been read without a gap.
+    static std::uint64_t end(const nlohmann::json& progress)
+    {
+        const auto all = spans(progress);
+        return all.empty() || all.begin()->first > 0 ? 0 : all.begin()->second;
+    }
+
     /// The spans, as where each begins and ends.
     static std::map<std::uint64_t, std::uint64_t> spans(const nlohmann::json& progress)
     {

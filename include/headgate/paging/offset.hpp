@@ -155,6 +155,16 @@ public:
     /// How often the list was read again from an earlier place because rows had moved.
     std::uint64_t rewinds() const noexcept { return seam_ ? seam_->rewinds() : 0; }
 
+    /// Of what a run has left that read the beginning of a list, what another one needs to go on at
+    /// `begin` as if all before that had been read: for a list that several read together, each a
+    /// part of it, that long by `extract_options::max_pages`.
+    /// @param progress  what `merge` has made
+    /// @param begin     in records
+    static nlohmann::json skip_to(const nlohmann::json& progress, std::uint64_t begin)
+    {
+        return detail::numbered_progress::skip_to(progress, begin, begin);
+    }
+
     /// @{
     /// For `extract`, as the concept `pager` describes it.
     std::optional<position> next()

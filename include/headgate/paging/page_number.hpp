@@ -83,6 +83,21 @@ public:
         return *this;
     }
 
+    /// Of what a run has left that read the beginning of a list, what another one needs to go on at
+    /// `begin` as if all before that had been read: for a list that several read together, each a
+    /// part of it, that long by `extract_options::max_pages`.
+    /// Nobody knows how many records stand on the pages before, so a total is of no use to it.
+    /// @param progress  what `merge` has made
+    /// @param begin     in pages
+    static nlohmann::json skip_to(const nlohmann::json& progress, std::uint64_t begin)
+    {
+        const auto largest = progress.at("largest").get<std::uint64_t>();
+        nlohmann::json result =
+            detail::numbered_progress::skip_to(progress, begin, begin * largest);
+        result.erase("total");
+        return result;
+    }
+
     /// @{
     /// For `extract`, as the concept `pager` describes it.
     std::optional<position> next()

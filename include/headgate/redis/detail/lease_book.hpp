@@ -316,8 +316,9 @@ private:
         lease_stock::lot mine{std::max(offset_.not_before(what.from), time{0}),
                               offset_.not_after(what.until), what.units * question.unit,
                               answer.is_probe, std::move(where)};
-        // What was asked for before a pause that is told only now is not for before its end.
-        if (mine.from < paused_until_ && offset_.not_before(server_pause_) < paused_until_) {
+        // What was asked for before a pause that Redis does not know of yet is not for before its
+        // end.
+        if (changes_.pause_until && mine.from < paused_until_) {
             give_back({mine});
             return;
         }

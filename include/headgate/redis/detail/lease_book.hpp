@@ -117,6 +117,7 @@ public:
             probe_over(used > 0);
         }
         std::size_t given_back = mine.tokens - std::min(used, mine.tokens);
+        gives_back_ = gives_back_ || (given_back > 0 && has_windows_);
         for (const piece& each : mine.pieces)
             finish(each, mine.at, now, given_back);
         if (used > mine.tokens)

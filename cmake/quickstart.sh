@@ -8,9 +8,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 build_packages=(cmake ninja-build g++ libasio-dev libcurl4-openssl-dev nlohmann-json3-dev
-                libsimdjson-dev libsqlite3-dev libcli11-dev)
+                libsimdjson-dev libsqlite3-dev libcli11-dev libhiredis-dev)
 test_packages=(catch2 clang-19 libclang-rt-19-dev llvm-19 ccache python3-django
-               haproxy python3-djangorestframework nginx-light openssl pkg-config doxygen
+               haproxy python3-djangorestframework redis-server nginx-light openssl pkg-config doxygen
                chromium prometheus-cpp-dev libboost1.81-dev)
 bench_packages=(libbenchmark-dev nginx-light python3)
 # What a peer or a part of the report needs; without it the table says what is not there.

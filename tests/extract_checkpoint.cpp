@@ -331,6 +331,16 @@ TEST_CASE("no limit is broken across lives, and the quota is used")
         CHECK(its.arrivals.back() - its.arrivals.front() < 1.3 * 200 / 20 * 10s);
 }
 
+TEST_CASE("a window with much slack does not keep the next life waiting for it")
+{
+    const table rows{2000};
+    job its{{limit::window(20, 1s).with_slack(60s)}};
+    its.answer = [&](const http::request& asked) { return std::optional{rows.answer(asked)}; };
+    CHECK(its.live_on(paging::offset{list()}, {}, 1, 5s).complete());
+    CHECK(its.most_in(1s) <= 20);
+    CHECK(its.lives < 60);
+}
+
 TEST_CASE("a pause that the server asked for, and the limit that it told, hold in the next life")
 {
     const table rows{1000};

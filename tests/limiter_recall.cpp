@@ -58,6 +58,21 @@ TEST_CASE("more may have been spent than a window allows")
     CHECK(the.drain() == 10);
 }
 
+TEST_CASE("what was answered cannot arrive as late as the slack allows")
+{
+    scene the{{limit::window(10, 10s).with_slack(60s)}};
+    the.gate.recall(6, the.ago(12s), the.ago(11s));
+    the.gate.recall(3, the.ago(9s), the.ago(7s));
+    the.gate.recall(1, the.ago(8s));
+    CHECK(the.drain() == 6);
+    virtual_clock::run_for(the.context, 3s);
+    CHECK(the.drain() == 3);
+    virtual_clock::run_for(the.context, 58s);
+    CHECK(the.drain() == 0);
+    virtual_clock::run_for(the.context, 1s);
+    CHECK(the.drain() == 1);
+}
+
 TEST_CASE("a bucket has refilled since")
 {
     scene the{{limit::bucket(60, 60s, 20)}};

@@ -1,7 +1,7 @@
 """What it takes to compile a file that includes nothing but one header of headgate.
 
 A header is compared to what it includes of others: to the libraries alone (Asio, libcurl, nlohmann,
-simdjson), and to these with the standard headers. What that is, the compiler says.
+simdjson, SQLite, hiredis), and to these with the standard headers. What that is, the compiler says.
 """
 
 import dataclasses
@@ -20,7 +20,7 @@ from . import measure
 INCLUDE = Path(__file__).parents[2] / "include"
 # The build has a file for each header, to see that it can be compiled alone.
 ALONE = re.compile(r"_verify_interface_header_sets/(headgate/.*\.hpp)\.cxx$")
-LIBRARIES = ("asio", "curl", "nlohmann", "simdjson")
+LIBRARIES = ("asio", "curl", "nlohmann", "simdjson", "sqlite3", "hiredis")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -220,7 +220,12 @@ public:
     /// this program before it was killed, has spent of the same limits. To be told in the order of
     /// time, before anything is acquired. They may be more than the limits allow. For
     /// `limit::in_flight` it says nothing.
-    void recall(std::size_t n, typename Clock::time_point at) { core_->recall(n, at); }
+    /// @param answered  when the answer came, if it is known; for windows with slack
+    void recall(std::size_t n, typename Clock::time_point at,
+                std::optional<typename Clock::time_point> answered = std::nullopt)
+    {
+        core_->recall(n, at, answered);
+    }
 
     /// As if at `at` everything that the limits allow had just been taken: where it is not known
     /// what was spent before that.

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -25,7 +26,9 @@ public:
         /// Tokens that were spent together.
         struct spent {
             std::chrono::nanoseconds ago; ///< how long before now
-            std::size_t tokens;
+            std::size_t tokens;           ///< how many
+            /// How long before now its answer came, if `answered` was called.
+            std::optional<std::chrono::nanoseconds> answered = std::nullopt;
         };
 
         /// What was saved last; empty if nothing ever was.
@@ -55,7 +58,13 @@ public:
 
     /// So many tokens are spent now: called before what they are spent on. Called for each request,
     /// so it should be quick. Has to outlive the end of the process, however that comes.
-    virtual void spend(std::size_t tokens) = 0;
+    /// @return a number for `answered`
+    virtual std::uint64_t spend(std::size_t tokens) = 0;
+
+    /// What was spent by the `spend` that returned this number has an answer now, so that it cannot
+    /// reach the server later than that. Called only where a limit makes something of it: a window
+    /// with much slack. Nothing is lost but time if this is not kept.
+    virtual void answered(std::uint64_t spent) = 0;
 
     /// Nothing may be sent for so long from now on, because the server said so. As `spend`.
     virtual void pause(std::chrono::nanoseconds length) = 0;

@@ -252,7 +252,8 @@ public:
     /// It is saved when the caller asks for a page and none waits, and else ten times a second; by
     /// hand each time. The list, the style of paging and these options are to be the same in the
     /// next run; `sqlite::checkpoint` sees to that by the name of the job. `max_pages` counts anew.
-    /// @param where  used by one run at a time
+    /// @param where    used by one run at a time
+    /// @param by_hand  pages are done with only when the caller says so
     extract_options& checkpoint(std::shared_ptr<headgate::checkpoint> where, bool by_hand = false)
     {
         checkpoint_ = std::move(where);

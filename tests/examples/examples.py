@@ -8,6 +8,7 @@ import http.server
 import json
 import os
 from pathlib import Path
+import random
 import shlex
 import shutil
 import socket
@@ -398,6 +399,66 @@ class Examples:
                    says="SQLite: unable to open database file")
         self.bad_usage(api.url)
         self.bad_usage("ftp://127.0.0.1/", file, says="sqlite_sink: ")
+
+    def resume(self):
+        count = 3000
+
+        def answer(request):
+            begin = int(request.query["offset"])
+            if request.path == "/refused" and begin == 300:
+                return 403, {"detail": "no"}, {}
+            rows = [{"id": i, "text": f"line\nbreak {i}"} for i in range(begin, begin + 100)]
+            return 200, {"results": rows[:max(count - begin, 0)], "count": count}, {}
+
+        api = Api(answer)
+        file, checkpoint = self.work / "items.ndjson", self.work / "items.ndjson.checkpoint"
+        chance = random.Random(11)
+        wholes = []  # how much of the output each life leaves
+        for life in range(8):
+            before = len(api.seen)
+            program = subprocess.Popen([self.program, f"{api.url}/items", file], text=True,
+                                       stderr=subprocess.PIPE)
+            try:
+                enough = before + chance.randrange(1, 6)
+                deadline = time.monotonic() + 60
+                while len(api.seen) < enough:
+                    assert program.poll() is None and time.monotonic() < deadline
+                    time.sleep(0.001)
+                if life == 2:
+                    self.start(f"{api.url}/items", file, status=1, says="is in use: ")
+                time.sleep(chance.random() * 0.02)  # somewhere in what it does with a page
+            finally:
+                program.kill()
+            said = program.communicate()[1]
+            assert said == ("resume: begins\n" if life == 0 else "resume: goes on\n"), said
+            wholes.append(file.stat().st_size)
+        print(f"killed with {wholes} bytes of output and {len(api.seen)} requests")
+        assert wholes[-1] > wholes[0], "it does not come any further"
+
+        # What would spoil the output is refused, and nothing is lost by that.
+        kept = file.read_bytes()
+        self.start(f"{api.url}/others", file, status=1, says="is of another job: of http")
+        assert file.read_bytes() == kept
+        file.write_bytes(b"")
+        self.start(f"{api.url}/items", file, status=1, says="is shorter than its checkpoint says")
+        file.write_bytes(kept)
+
+        self.start(f"{api.url}/items", file, says="resume: complete: ")
+        found = [json.loads(line) for line in file.read_text().splitlines()]
+        assert sorted(row["id"] for row in found) == list(range(count)), "not each of them once"
+        assert all(row["text"] == f"line\nbreak {row['id']}" for row in found)
+        assert not [path for path in self.work.iterdir() if path.name.startswith(checkpoint.name)]
+        self.paces(0.25, api.seen)
+        gaps = [b.arrived - a.arrived for a, b in zip(api.seen, api.seen[1:])]
+        assert min(gaps) > 0.25 - 0.1 - self.late.most, min(gaps)
+
+        refused = self.work / "refused.ndjson"
+        self.start(f"{api.url}/refused", refused, status=1, says="resume: page_failed: ")
+        assert (self.work / "refused.ndjson.checkpoint").exists(), "there is nothing to go on from"
+        self.start(f"{api.url}/items", self.work / "nowhere/items", status=1,
+                   says="cannot be made: No such file or directory")
+        self.bad_usage(api.url)
+        self.bad_usage("ftp://127.0.0.1/", refused, says="resume: ")
 
     def prometheus_metrics(self):
         def values(lines):

@@ -39,7 +39,6 @@
 #include HEADGATE_ASIO(this_coro.hpp)
 #include HEADGATE_ASIO(use_awaitable.hpp)
 
-#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -161,8 +160,7 @@ private:
     /// Goes on where a run before stood, in the list and with the limit.
     void resume()
     {
-        const std::vector<limit> limits = limiter_.limits();
-        const checkpoint::state found = state_.resume(lookback(limits));
+        const checkpoint::state found = state_.resume(limiter_.limits());
         if constexpr (requires { limiter_.exhaust(clock::now()); }) {
             const auto ago = [now = clock::now()](time span) {
                 return now - std::chrono::floor<typename clock::duration>(span);
@@ -172,25 +170,12 @@ private:
             if (found.unknown_until)
                 limiter_.exhaust(ago(*found.unknown_until));
             for (const auto& each : found.tokens)
-                limiter_.recall(each.tokens, ago(each.ago));
+                limiter_.recall(each.tokens, ago(each.ago),
+                                each.answered ? std::optional{ago(*each.answered)} : std::nullopt);
         }
         if (found.pause > time{0})
             limiter_.pause_until(clock::now() +
                                  std::chrono::ceil<typename clock::duration>(found.pause));
-    }
-
-    /// For how long what was spent matters to limits.
-    static time lookback(const std::vector<limit>& limits)
-    {
-        time result{0};
-        for (const limit& each : limits) {
-            const time period = each.period() + each.slack();
-            const double refill =
-                static_cast<double>(each.burst()) / static_cast<double>(each.count());
-            const std::chrono::duration<double, std::nano> full = period * refill;
-            result = std::max({result, period, std::chrono::ceil<time>(full)});
-        }
-        return result;
     }
 
     /// Announces what the plan has ready, as far as there is room.

@@ -113,11 +113,10 @@ public:
     // What is kept for a run that goes on from this one.
 
     /// Takes in what a run before has left.
-    /// @param lookback  for how long what was spent matters
-    checkpoint::state resume(time lookback)
+    checkpoint::state resume(const std::vector<limit>& limits)
     {
         std::lock_guard lock{mutex_};
-        checkpoint::state found = keeper_.load(plan_.pager(), lookback);
+        checkpoint::state found = keeper_.load(plan_.pager(), limits);
         if (auto told = keeper_.told_limits(control_.callers_limits()))
             control_.recall(std::move(*told));
         if (unique_)
@@ -231,7 +230,7 @@ public:
               time when)
     {
         std::lock_guard lock{mutex_};
-        kept([&] { keeper_.spend(1); });
+        kept([&] { so_far.spent = keeper_.spend(1); });
         request.begin(so_far.tries > 0);
         observed_.sent(so_far.last, what.index, page.where, so_far.tries, when);
     }
@@ -242,6 +241,8 @@ public:
     {
         std::lock_guard lock{mutex_};
         request.end();
+        if (!failed)
+            kept([&] { keeper_.answered(so_far.spent); });
         observed_.answered(so_far.last, failed, response);
     }
 

@@ -105,7 +105,7 @@ public:
     }
 
     /// What somebody before has taken, as `limit_set` has it.
-    void recall(std::size_t n, time at, time now) { limits_.recall(n, at, now); }
+    void recall(std::size_t n, time at, time late, time now) { limits_.recall(n, at, late, now); }
     void exhaust(time at, time now) { limits_.exhaust(at, now); }
 
     /// Other limits from now on; what was granted still counts.

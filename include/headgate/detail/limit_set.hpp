@@ -120,14 +120,15 @@ public:
         return charges_;
     }
 
-    /// `n` tokens were taken at `at`, by somebody before. What was later has to be told later.
-    void recall(std::size_t n, time at, time now)
+    /// `n` tokens were taken at `at`, by somebody before; their answer took `late`. What was later
+    /// has to be told later.
+    void recall(std::size_t n, time at, time late, time now)
     {
         for (auto& state : states_) {
             if (auto* bucket = std::get_if<token_bucket>(&state))
                 bucket->recall(n, at);
             else
-                std::get<sliding_log>(state).recall(n, at, now);
+                std::get<sliding_log>(state).recall(n, at, late, now);
         }
     }
 

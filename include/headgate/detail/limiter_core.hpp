@@ -120,11 +120,13 @@ public:
         arm();
     }
 
-    void recall(std::size_t tokens, time_point at)
+    void recall(std::size_t tokens, time_point at, std::optional<time_point> answered)
     {
         std::lock_guard lock{mutex_};
         const time now = clock();
-        gate_.recall(tokens, std::min(now, past(at)), now);
+        const time then = std::min(now, past(at));
+        const time late = answered ? std::max(past(*answered) - then, time{0}) : time::max();
+        gate_.recall(tokens, then, late, now);
         planned_.reset();
         arm();
     }

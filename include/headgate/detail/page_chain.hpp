@@ -82,8 +82,10 @@ protected:
         nlohmann::json result{{"number", where.number()}};
         if (end_ && end_->code() != outcome_code::complete)
             return result; // another run may be luckier
-        nlohmann::json after{{"received", received_}, {"largest", largest_},
-                             {"has_next", has_next_}, {"empty", empty_},
+        nlohmann::json after{{"received", received_},
+                             {"largest", largest_},
+                             {"has_next", has_next_},
+                             {"empty", empty_},
                              {"page", last_digest_}};
         if (next_)
             after["next"] = next_->name();

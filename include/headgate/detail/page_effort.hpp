@@ -21,6 +21,7 @@ struct page_effort {
     bool renewed = false;     ///< credentials were renewed for it
     unsigned redirects = 0;   ///< that were followed
     bool hops_on = false;     ///< the last answer was one
+    std::uint64_t spent = 0;  ///< under which number a checkpoint has the last request
     std::optional<http::request> moved;
     observed_answer last; ///< only where somebody observes
     retry_policy::page retries;

@@ -9,6 +9,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -36,13 +37,16 @@ public:
     /// What was kept, of which the pager takes what is its own.
     /// @throws std::invalid_argument if the pager cannot go on from anywhere, what the checkpoint
     ///         throws, and std::runtime_error if what was kept is not understood
-    checkpoint::state load(any_pager& pager, time lookback)
+    checkpoint::state load(any_pager& pager, const std::vector<limit>& limits)
     {
+        wants_answers_ = std::any_of(limits.begin(), limits.end(), [](const limit& each) {
+            return each.type() == limit::kind::window && each.slack() > each.period() / 10;
+        });
         if (!pager.keeps_progress())
-            throw std::invalid_argument{
-                "headgate::extract: there is a checkpoint, but this pager has no receipt, merge and "
-                "resume, so that no run can go on from one"};
-        checkpoint::state found = where_->load(lookback);
+            throw std::invalid_argument{"headgate::extract: there is a checkpoint, but this pager "
+                                        "has no receipt, merge and "
+                                        "resume, so that no run can go on from one"};
+        checkpoint::state found = where_->load(lookback(limits));
         if (found.progress.empty())
             return found;
         try {
@@ -55,9 +59,10 @@ public:
             if (!pages_.is_null())
                 pager.resume(pages_);
         } catch (const std::exception& e) {
-            throw std::runtime_error{std::string{"headgate::extract: what the checkpoint has is not "
-                                                 "understood: "} +
-                                     e.what()};
+            throw std::runtime_error{
+                std::string{"headgate::extract: what the checkpoint has is not "
+                            "understood: "} +
+                e.what()};
         }
         return found;
     }
@@ -75,10 +80,13 @@ public:
         is_changed_ = true;
     }
 
-    void spend(std::size_t tokens)
+    /// A request is sent. Gives a number for `answered`.
+    std::uint64_t spend(std::size_t tokens) { return where_ ? where_->spend(tokens) : 0; }
+
+    void answered(std::uint64_t spent)
     {
-        if (where_)
-            where_->spend(tokens);
+        if (where_ && wants_answers_)
+            where_->answered(spent);
     }
     void pause(time length)
     {
@@ -131,6 +139,20 @@ private:
         std::vector<std::string> keys;
     };
 
+    /// For how long what was spent matters to limits.
+    static time lookback(const std::vector<limit>& limits)
+    {
+        time result{0};
+        for (const limit& each : limits) {
+            const time period = each.period() + each.slack();
+            const double refill =
+                static_cast<double>(each.burst()) / static_cast<double>(each.count());
+            const std::chrono::duration<double, std::nano> full = period * refill;
+            result = std::max({result, period, std::chrono::ceil<time>(full)});
+        }
+        return result;
+    }
+
     static constexpr int format = 1;
     static constexpr time interval = std::chrono::milliseconds{100};
 
@@ -151,6 +173,7 @@ private:
     std::deque<std::uint64_t> order_;   // in which they were delivered
     std::vector<std::string> keys_;     // that are not saved yet
     bool is_changed_ = false;
+    bool wants_answers_ = false;
     time saved_at_ = -interval;
 };
 

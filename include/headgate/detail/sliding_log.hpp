@@ -52,15 +52,16 @@ public:
         add(n, now + slack_ + period_);
     }
 
-    /// `n` tokens were taken at `at`, by somebody before.
-    void recall(std::size_t n, time at, time now)
+    /// `n` tokens were taken at `at`, by somebody before; their answer took `late`.
+    void recall(std::size_t n, time at, time late, time now)
     {
-        if (at + slack_ + period_ > now)
-            add(n, at + slack_ + period_);
+        const time back_at = at + std::min(late, slack_) + period_;
+        if (back_at > now)
+            add(n, back_at);
     }
 
     /// At `at` nothing was left.
-    void exhaust(time at, time now) { recall(capacity_, at, now); }
+    void exhaust(time at, time now) { recall(capacity_, at, slack_, now); }
 
     /// What was granted at `at` is over, and `used` of its `n` tokens stay taken: the request was
     /// sent at `at`, answered `now`, and no answer has ever taken less than `fastest`.

@@ -29,6 +29,7 @@ inline constexpr std::int64_t layout_version = 1;
 /// - saved: what was saved last, what the program keeps with it, and which keys there are.
 /// - keys: the keys, in order, without a gap.
 /// - spent: tokens and when they were spent, in order, without a gap; the oldest are removed.
+/// - answers: when the answer came to what was spent under the same number; not for all of these.
 /// - marks: times, of which each row is one of `mark`.
 inline constexpr const char* tables[] = {
     "CREATE TABLE about(id INTEGER PRIMARY KEY, job TEXT NOT NULL, digest INTEGER NOT NULL)",
@@ -36,6 +37,8 @@ inline constexpr const char* tables[] = {
     "first_key INTEGER NOT NULL, last_key INTEGER NOT NULL, digest INTEGER NOT NULL)",
     "CREATE TABLE keys(id INTEGER PRIMARY KEY, key TEXT NOT NULL, digest INTEGER NOT NULL)",
     "CREATE TABLE spent(id INTEGER PRIMARY KEY, boot INTEGER NOT NULL, since_boot INTEGER NOT "
+    "NULL, wall INTEGER NOT NULL, amount INTEGER NOT NULL, digest INTEGER NOT NULL)",
+    "CREATE TABLE answers(id INTEGER PRIMARY KEY, boot INTEGER NOT NULL, since_boot INTEGER NOT "
     "NULL, wall INTEGER NOT NULL, amount INTEGER NOT NULL, digest INTEGER NOT NULL)",
     "CREATE TABLE marks(id INTEGER PRIMARY KEY, boot INTEGER NOT NULL, since_boot INTEGER NOT "
     "NULL, wall INTEGER NOT NULL, amount INTEGER NOT NULL, digest INTEGER NOT NULL)",
@@ -48,7 +51,7 @@ enum class mark : std::int64_t {
     pause,     ///< when the server asked for a pause, and its length in nanoseconds
 };
 
-/// An amount and when that was: a row of the tables spent and marks.
+/// An amount and when that was: a row of the tables spent, answers and marks.
 struct dated {
     std::int64_t id = 0;
     moment at;
@@ -64,6 +67,7 @@ struct contents {
     std::deque<std::string> keys; // the newest
     std::int64_t oldest_key = 1;  // of those in the file
     std::vector<dated> spent;
+    std::vector<dated> answers;
     history known;
     moment pause_begin;
     std::chrono::nanoseconds pause{0};
@@ -93,7 +97,7 @@ inline std::int64_t digest_of_key(std::int64_t id, const std::string& key)
     return digest{"keys"}.add(id).add(key).value();
 }
 
-/// Runs a statement that writes a row of spent or marks.
+/// Runs a statement that writes a row of spent, answers or marks.
 inline void write(statement& into, const char* table, const dated& one)
 {
     into.run(one.id, one.at.boot, one.at.since_boot.count(), one.at.wall.count(), one.amount,
@@ -117,6 +121,7 @@ public:
         result_.spent = read_dated("spent");
         for (std::size_t i = 1; i < result_.spent.size(); ++i)
             check(result_.spent[i].id == result_.spent[i - 1].id + 1, "spent");
+        result_.answers = read_dated("answers");
         read_marks();
         return std::move(result_);
     }

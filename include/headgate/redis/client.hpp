@@ -160,16 +160,19 @@ public:
         return asio::async_initiate<Token, signature>(initiate{core_}, token, std::move(what));
     }
 
-    /// As above, with arguments that depend on which Redis they go to.
+    /// As above, with arguments that depend on which Redis they go to, and with a timeout of its
+    /// own.
     template <asio::completion_token_for<signature> Token =
                   asio::default_completion_token_t<executor_type>>
-    auto async_eval(script which, std::vector<std::string> keys, make_arguments arguments,
-                    Token&& token = asio::default_completion_token_t<Executor>())
+    auto async_eval_for(std::chrono::milliseconds timeout, script which,
+                        std::vector<std::string> keys, make_arguments arguments,
+                        Token&& token = asio::default_completion_token_t<Executor>())
     {
         detail::redis_command what;
         what.script = std::move(which);
         what.arguments = std::move(keys);
         what.more = std::move(arguments);
+        what.timeout = timeout;
         return asio::async_initiate<Token, signature>(initiate{core_}, token, std::move(what));
     }
 

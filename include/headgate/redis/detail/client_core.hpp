@@ -434,7 +434,8 @@ private:
     {
         const bool was_ready = phase_ == phase::ready;
         disconnect();
-        why_not_connected_ = "connection to Redis at " + options_.address() + " failed: " + std::move(why);
+        why_not_connected_ =
+            "connection to Redis at " + options_.address() + " failed: " + std::move(why);
         const time_point now = clock::now();
         if (was_ready) {
             not_before_ = now; // perhaps it is back already

@@ -169,8 +169,8 @@ private:
             }
     }
 
-    static nlohmann::json without(const std::map<std::uint64_t, std::uint64_t>& all, std::uint64_t begin,
-                                  std::uint64_t units)
+    static nlohmann::json without(const std::map<std::uint64_t, std::uint64_t>& all,
+                                  std::uint64_t begin, std::uint64_t units)
     {
         const std::uint64_t end = begin + units;
         nlohmann::json result = nlohmann::json::array();

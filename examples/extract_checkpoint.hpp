@@ -12,8 +12,12 @@
 
 #include <nlohmann/json.hpp>
 
+#include <cstdint>
+#include <filesystem>
 #include <memory>
+#include <stdexcept>
 #include <string>
+#include <system_error>
 
 /// Which job it is: what decides which records come, and in which pages. Not how fast, nor with
 /// which credentials.
@@ -53,11 +57,16 @@ public:
         if (args.checkpoint.empty())
             return;
 #ifdef EXTRACT_WITH_SQLITE
+        std::error_code failed;
+        if (!std::filesystem::exists(args.checkpoint, failed) && !failed)
+            check_nothing_is_lost(args);
         file_ = std::make_shared<headgate::sqlite::checkpoint>(args.checkpoint, job_name(args));
         if (const std::string note = file_->note(); !note.empty()) {
             const auto known = nlohmann::json::parse(note);
-            before_.bytes = known.at("bytes").get<std::uint64_t>();
-            before_.lines = known.at("lines").get<std::uint64_t>();
+            before_ = written{known.at("bytes"), known.at("lines"), known.at("tail")};
+            is_begun_ = true;
+        } else {
+            check_nothing_is_lost(args);
         }
 #else
         throw bad_usage{"--checkpoint is not in this build of extract, which has no SQLite"};
@@ -79,14 +88,18 @@ public:
         return {file, before_};
     }
 
-    /// From now on what is saved includes how far the output has come.
+    /// From now on what is saved includes how far the output has come. That there is one is saved
+    /// at once: it is this checkpoint's from now on.
     void follow(const ndjson_output& output)
     {
 #ifdef EXTRACT_WITH_SQLITE
         file_->on_save([&output] {
             const written now = output.sync();
-            return nlohmann::json{{"bytes", now.bytes}, {"lines", now.lines}}.dump();
+            return nlohmann::json{{"bytes", now.bytes}, {"lines", now.lines}, {"tail", now.tail}}
+                .dump();
         });
+        if (!is_begun_)
+            file_->save("", {});
 #else
         static_cast<void>(output);
 #endif
@@ -94,7 +107,20 @@ public:
 
 private:
 #ifdef EXTRACT_WITH_SQLITE
+    /// What is in an output that no checkpoint knows of would be written over: the checkpoint may
+    /// have been removed, or its name be another.
+    static void check_nothing_is_lost(const arguments& args)
+    {
+        std::error_code failed;
+        if (std::filesystem::is_regular_file(args.output, failed) &&
+            std::filesystem::file_size(args.output, failed) > 0)
+            throw std::runtime_error{args.output + " is not empty, but checkpoint " +
+                                     args.checkpoint +
+                                     " knows nothing of it. To begin anew remove both"};
+    }
+
     std::shared_ptr<headgate::sqlite::checkpoint> file_;
+    bool is_begun_ = false; // it has an output
 #else
     std::shared_ptr<headgate::checkpoint> file_;
 #endif

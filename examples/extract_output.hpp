@@ -26,10 +26,11 @@ public:
     using std::runtime_error::runtime_error;
 };
 
-/// What stands in a file that is gone on with.
+/// What stands in a file that is gone on with, and by what it is known again.
 struct written {
     std::uint64_t bytes = 0;
     std::uint64_t lines = 0;
+    std::uint64_t tail = 0; ///< a digest of its last bytes
 };
 
 /// A file that is written from its beginning, or standard output for "-".
@@ -56,12 +57,15 @@ public:
     /// @throws std::runtime_error that names the file and the reason; it is left as it was then
     output_file(const std::string& file, const written& before)
         : name_{file},
-          fd_{::open(file.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666)},
+          fd_{::open(file.c_str(), O_RDWR | (before.bytes > 0 ? 0 : O_CREAT) | O_CLOEXEC, 0666)},
           owner_{true},
           is_regular_{true},
           lines_{before.lines},
           bytes_{before.bytes}
     {
+        if (fd_ < 0 && errno == ENOENT && before.bytes > 0)
+            refuse("is not there, but " + std::to_string(before.bytes) +
+                   " bytes were written to it when the checkpoint was saved");
         if (fd_ < 0)
             fail(errno);
         struct stat status {};
@@ -74,6 +78,10 @@ public:
                 "has " + std::to_string(status.st_size) + " bytes, but " +
                 std::to_string(before.bytes) +
                 " were written when the checkpoint was saved: it is another file, or was changed");
+        if (before.bytes > 0 && tail() != before.tail)
+            refuse("does not have at " + std::to_string(before.bytes) +
+                   " bytes what was written there when the checkpoint was saved: it is another "
+                   "file, or was changed");
         const auto end = static_cast<off_t>(before.bytes);
         if (::ftruncate(fd_, end) != 0 || ::lseek(fd_, end, SEEK_SET) != end) {
             const int error = errno;
@@ -106,7 +114,7 @@ public:
     {
         if (::fdatasync(fd_) != 0)
             fail(errno);
-        return {bytes_, lines_};
+        return {bytes_, lines_, tail()};
     }
 
     /// How many lines were written to their end.
@@ -145,6 +153,26 @@ public:
     }
 
 private:
+    /// A digest (FNV-1a) of the last of what was written, by which the file is known again.
+    std::uint64_t tail() const
+    {
+        char last[4096];
+        const std::uint64_t size = std::min<std::uint64_t>(bytes_, sizeof last);
+        std::uint64_t result = 0xcbf29ce484222325;
+        for (std::uint64_t done = 0; done < size;) {
+            const ssize_t got = ::pread(fd_, last, static_cast<std::size_t>(size - done),
+                                        static_cast<off_t>(bytes_ - size + done));
+            if (got < 0 && errno == EINTR)
+                continue;
+            if (got <= 0)
+                fail(got < 0 ? errno : EIO);
+            for (ssize_t i = 0; i < got; ++i)
+                result = (result ^ static_cast<unsigned char>(last[i])) * 0x100000001b3;
+            done += static_cast<std::uint64_t>(got);
+        }
+        return result;
+    }
+
     void count(std::string_view written)
     {
         bytes_ += written.size();

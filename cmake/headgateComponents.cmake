@@ -63,7 +63,11 @@ function(_headgate_find result name)
   list(GET package 1 version)
   list(GET package 2 target)
   if(target STREQUAL "Boost::headers")
-    find_package(Threads REQUIRED) # asio::asio has them itself
+    find_package(Threads ${ARGN}) # asio::asio has them itself
+    if(NOT TARGET Threads::Threads)
+      set(${result} "threads" PARENT_SCOPE)
+      return()
+    endif()
   endif()
   if(TARGET ${target})
     return()

@@ -197,7 +197,7 @@ void stream_records(demo_board& board)
     headgate::paging::offset pager{
         headgate::http::request{"http://127.0.0.1:" + std::to_string(board.port) + "/records"}};
     auto stream = headgate::extract(client, limiter, pager);
-    progress_line progress{context, stream, "10/s", false, false};
+    progress_line progress{context, stream, 0, "10/s", false, false};
     asio::co_spawn(context, print_pages(stream, progress), [&](std::exception_ptr failure) {
         progress.stop();
         rethrow(failure);

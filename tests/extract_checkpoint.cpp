@@ -403,3 +403,102 @@ TEST_CASE("a checkpoint that is not understood, or a pager that keeps nothing, i
         GENERATE("{", "{}", R"({"format":2})", R"({"format":1,"pages":{"spans":[]}})");
     CHECK_THROWS_WITH(its.live(paging::offset{list()}), Catch::Contains("is not understood"));
 }
+
+TEST_CASE("a list whose pages name no next one too early goes on behind the records that came")
+{
+    // The fifth page has but half of its records at first, and none behind it.
+    const table rows{100};
+    const auto check = [&rows](const auto& pager) {
+        job its;
+        bool is_whole = false;
+        its.answer = [&](const http::request& asked) {
+            table now = rows;
+            if (!is_whole)
+                now.rows.resize(45);
+            auto body = nlohmann::json::parse(now.answer(asked).body());
+            body["count"] = 100;
+            return std::optional{http::response{200, {}, body.dump()}};
+        };
+        CHECK(its.live(pager)->code() == outcome_code::count_mismatch);
+        CHECK(its.got.size() == 45);
+        CHECK(its.saved == 45);
+        CHECK(its.live(pager)->code() == outcome_code::count_mismatch);
+        CHECK(its.saved == 45);
+        is_whole = true;
+        CHECK(its.live(pager)->complete());
+        CHECK((its.got == rows.rows));
+    };
+    SECTION("cursor")
+    {
+        check(paging::cursor{list()});
+    }
+    SECTION("URL")
+    {
+        check(paging::next_url{list()}.in_body("/url"));
+    }
+}
+
+TEST_CASE("a page that was a copy of another is not taken for delivered")
+{
+    const table rows{100};
+    job its;
+    its.answer = [&](const http::request& asked) {
+        if (its.arrivals.size() != 5)
+            return std::optional{rows.answer(asked)};
+        return std::optional{
+            rows.answer(http::request{std::string{simulated_api::url} + "?cursor=30"})};
+    };
+    its.read_pages = [&](headgate::page_stream& stream) -> asio::awaitable<void> {
+        while (auto page = co_await stream.next()) {
+            for (const auto record : page->records())
+                its.got.push_back(record.json().at("id").get<int>());
+            co_await support::pause(1min); // so that all has come when the next one is asked for
+        }
+    };
+    CHECK(its.live(paging::cursor{list()})->code() == outcome_code::loop);
+    CHECK(its.saved == 40);
+    CHECK(its.live(paging::cursor{list()})->complete());
+    CHECK((its.got == rows.rows));
+}
+
+TEST_CASE("with a seam check a first page that comes in parts is done with as a whole")
+{
+    table rows{1000};
+    rows.size = 4;
+    job its;
+    its.answer = [&](const http::request& asked) { return std::optional{rows.answer(asked)}; };
+    const paging::offset pager = paging::offset{list()}.page_size(14).seam_check("/id");
+    const auto options = extract_options{}.max_in_flight(16);
+    CHECK_FALSE(its.live(pager, options, 3s));
+    CHECK(its.saved > 200);
+    const auto end = its.live(pager, options);
+    INFO(end->reason());
+    CHECK(end->complete());
+    CHECK((its.got == rows.rows));
+}
+
+TEST_CASE("a server that gives a page in the place of another, now and then")
+{
+    const table rows{600};
+    for (unsigned seed = 1; seed <= 40; ++seed) {
+        CAPTURE(seed);
+        job its;
+        std::mt19937 random{seed};
+        http::response last;
+        its.answer = [&](const http::request& asked) {
+            if (!last.body().empty() && random() % 25 == 0)
+                return std::optional{last};
+            last = rows.answer(asked);
+            return std::optional{last};
+        };
+        const bool by_number = seed % 2 == 0;
+        const auto options = extract_options{}.max_in_flight(4);
+        const outcome end = by_number ? its.live_on(paging::page_number{list()}, options, seed, 1s)
+                                      : its.live_on(paging::offset{list()}, options, seed, 1s);
+        INFO(end.reason());
+        if (end.complete()) {
+            std::sort(its.got.begin(), its.got.end());
+            CHECK((its.got == rows.rows));
+        }
+    }
+}

@@ -12,7 +12,6 @@
 #include <asio/io_context.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/use_awaitable.hpp>
-#include <asio/use_future.hpp>
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -26,6 +25,7 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <future>
 #include <iterator>
 #include <map>
 #include <memory>
@@ -112,6 +112,24 @@ kept<Values...> finish(asio::io_context& context, Start start)
     run_until(context, [&] { return end.done(); });
     CHECK(end.calls() == 1);
     return end;
+}
+
+/// Starts something and blocks until it has ended, without an error.
+template <class... Values, class Start>
+auto wait_for(Start start)
+{
+    using result = std::tuple<Values...>;
+    auto promise = std::make_shared<std::promise<result>>();
+    start([promise](headgate::error_code failed, Values... values) {
+        if (failed)
+            promise->set_exception(std::make_exception_ptr(headgate::system_error{failed}));
+        else
+            promise->set_value(result{std::move(values)...});
+    });
+    if constexpr (sizeof...(Values) == 0)
+        promise->get_future().get();
+    else
+        return std::get<0>(promise->get_future().get());
 }
 
 seeding seed(asio::io_context& context, work_stream& work, std::vector<std::string> items,
@@ -612,6 +630,41 @@ TEST_CASE("work goes on when Redis is killed and started again with what it has 
     CHECK(command(context, redis, {"HLEN", "{job}:done"}).integer() < 50); // not kept for ever
 }
 
+TEST_CASE("when Redis was started again its workers have time to say that they live")
+{
+    redis_server server{redis_server::options{}.persistent()};
+    asio::io_context silent, context;
+    const auto options = quick().visibility(1s);
+    work_stream holder{silent, at(server), "job", options};
+    work_stream other{context, at(server), "job", options};
+    client redis{context, at(server)};
+    seed(silent, holder, {"thing"});
+    seed(context, other, {"thing"});
+    const work_item held = pop(silent, holder);
+    // As if its holder had been silent for long.
+    const auto age = [&] {
+        const auto found =
+            command(context, redis, {"XPENDING", "{job}:stream", "workers", "-", "+", "1"});
+        command(context, redis,
+                {"XCLAIM", "{job}:stream", "workers", found[0][1].text(), "0", held.id(), "IDLE",
+                 "100000", "JUSTID"});
+        command(context, redis, {"HDEL", "{job}:meta", "swept"}); // nobody has looked since
+    };
+    age();
+    server.kill();
+    server.start();
+    const auto early = finish<std::optional<work_item>>(context, [&](auto done) {
+        other.async_pop_until(std::chrono::steady_clock::now() + 300ms, done);
+    });
+    CHECK(early.failed() == asio::error::timed_out);
+    const work_item taken = pop(context, other); // it has not
+    CHECK(taken.deliveries() == 2);
+
+    work_stream third{context, at(server), "job", options};
+    age();
+    CHECK(pop(context, third).deliveries() == 3); // at once, as Redis has run for long enough
+}
+
 TEST_CASE("work that Redis has lost is not taken for done")
 {
     redis_server server;
@@ -658,12 +711,17 @@ TEST_CASE("work of which Redis has lost the last steps is lost, too")
     const auto version = command(context, redis, {"HGET", "{job}:meta", "version"}).text();
     const work_item item = pop(context, work);
     command(context, redis, {"HSET", "{job}:meta", "version", version}); // what was before that
-    server.kill();
-    server.start();
 
-    SECTION("as the next sees") {}
+    SECTION("as when a copy was put in its place") {}
+    SECTION("as the next sees")
+    {
+        server.kill();
+        server.start();
+    }
     SECTION("even if others have done more before")
     {
+        server.kill();
+        server.start();
         for (int i = 0; i < 3; ++i) {
             const work_item other = pop(context, unaware);
             CHECK_FALSE(
@@ -854,7 +912,7 @@ TEST_CASE("nothing outlives a stream or its context")
     left.reset();
 }
 
-TEST_CASE("any token will do, from any thread")
+TEST_CASE("it can be used from any thread")
 {
     redis_server server;
     asio::io_context context;
@@ -863,29 +921,32 @@ TEST_CASE("any token will do, from any thread")
     std::vector<std::thread> threads;
     for (int i = 0; i < 2; ++i)
         threads.emplace_back([&] { context.run(); });
-    const std::vector<std::string> none;
-    CHECK(work.async_seed("job", none, asio::use_future).get().first);
+    wait_for<seeding>([&](auto done) { work.async_seed("job", {}, done); });
     std::vector<std::thread> users;
-    std::atomic<int> done{0};
+    std::atomic<int> acknowledged{0};
     for (int user = 0; user < 3; ++user) {
         users.emplace_back([&] {
             for (int i = 0; i < 50; ++i)
-                work.async_push("item", asio::use_future).get();
-            while (auto item = work.async_pop(asio::use_future).get()) {
-                work.async_acknowledge(*item, asio::use_future).get();
-                if (++done == 150)
-                    work.async_close(asio::use_future).get();
+                wait_for<>([&](auto done) { work.async_push("item", done); });
+            for (;;) {
+                const auto item =
+                    wait_for<std::optional<work_item>>([&](auto done) { work.async_pop(done); });
+                if (!item)
+                    break;
+                wait_for<>([&](auto done) { work.async_acknowledge(*item, done); });
+                if (++acknowledged == 150)
+                    wait_for<>([&](auto done) { work.async_close(done); });
             }
         });
     }
     for (auto& each : users)
         each.join();
-    CHECK(done == 150);
-    CHECK(work.async_statistics(asio::use_future).get().acknowledged == 150);
     guard.reset();
     context.stop();
     for (auto& each : threads)
         each.join();
+    CHECK(acknowledged == 150);
+    CHECK(statistics(context, work).acknowledged == 150);
 }
 
 TEST_CASE("what cannot be is refused with a reason")

@@ -53,8 +53,11 @@ def _seconds(compiler: tuple[str, ...], includes: tuple[str, ...]) -> dict[str, 
 
 
 def _as_included(path: str, includer: Path) -> str:
-    """How a header is called in the file that includes it."""
-    named = re.findall(r"^\s*#\s*include\s*<(.*?)>", includer.read_text(encoding="utf-8"), re.M)
+    """How a header is called in the file that includes it; Asio's by macros."""
+    text = includer.read_text(encoding="utf-8")
+    named = re.findall(r"^\s*#\s*include\s*<(.*?)>", text, re.M)
+    for part, file in re.findall(r"^\s*#\s*include HEADGATE_ASIO(?:_(\w+))?\((.*?)\)", text, re.M):
+        named.append("/".join(["asio", *([part.lower()] if part else []), file]))
     return max((name for name in named if path.endswith("/" + name)), key=len)
 
 

@@ -220,6 +220,8 @@ public:
     /// this program before it was killed, has spent of the same limits. To be told in the order of
     /// time, before anything is acquired. They may be more than the limits allow. For
     /// `limit::in_flight` it says nothing.
+    /// @param n         how many, together
+    /// @param at        when they were granted
     /// @param answered  when the answer came, if it is known; for windows with slack
     void recall(std::size_t n, typename Clock::time_point at,
                 std::optional<typename Clock::time_point> answered = std::nullopt)

@@ -84,6 +84,42 @@ class Api:
         return {request.headers.get(name) for request in self.seen}
 
 
+class Redis:
+    """A redis-server on loopback, in a directory of its own, that can be killed and started again."""
+
+    def __init__(self, directory, *options):
+        self.directory, self.options = directory, options
+        directory.mkdir()
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        self.url = f"redis://127.0.0.1:{self.port}"
+        self.start()
+
+    def start(self):
+        self.process = subprocess.Popen(
+            ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "",
+             "--dir", str(self.directory), *self.options], stdout=subprocess.DEVNULL)
+        deadline = time.monotonic() + 60
+        while True:
+            assert self.process.poll() is None, "redis-server does not start"
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=10).close()
+                return
+            except ConnectionRefusedError:
+                assert time.monotonic() < deadline, "redis-server does not listen"
+                time.sleep(0.01)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.kill()
+
+
 class Lateness:
     """How late this process was at most. On a machine with much to do a request may be seen later
     than it came, for which nobody is to blame."""
@@ -143,6 +179,12 @@ class Examples:
         assert says in done.stderr, f"it does not say {says!r}"
         assert "Sanitizer" not in done.stderr
         return done.stdout.splitlines()
+
+    def start_beside(self, *arguments):
+        """Starts the program and goes on; what it says can be read, and has to be."""
+        command = [str(self.program), *map(str, arguments)]
+        print("+", shlex.join(command), "&", flush=True)
+        return subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def bad_usage(self, *arguments, says=None, **environment):
         lines = self.start(*arguments, status=2, says=says or "usage: ", **environment)
@@ -459,6 +501,92 @@ class Examples:
                    says="cannot be made: No such file or directory")
         self.bad_usage(api.url)
         self.bad_usage("ftp://127.0.0.1/", refused, says="resume: ")
+
+    def shared_quota(self):
+        records = {"items": 1300, "users": 1200, "orders": 400}
+
+        def answer(request):
+            begin = int(request.query["offset"])
+            count = records[request.path.strip("/")]
+            rows = [{"id": i} for i in range(begin, min(begin + 100, count))]
+            return 200, {"results": rows, "count": count}, {}
+
+        api = Api(answer)
+        # It keeps nothing: the limit has to hold, too, when Redis has forgotten all.
+        with Redis(self.work / "redis") as kept:
+            quota = f"{kept.url}/example/api"
+            started = {name: self.start_beside(quota, 10, 1, f"{api.url}/{name}")
+                       for name in records}
+            try:
+                deadline = time.monotonic() + 60
+                while len(api.seen) < 8:
+                    assert time.monotonic() < deadline
+                    assert all(each.poll() is None for each in started.values())
+                    time.sleep(0.001)
+                kept.kill()
+                kept.start()
+                ended = {name: (*each.communicate(timeout=60), each.returncode)
+                         for name, each in started.items()}
+            finally:
+                for each in started.values():
+                    each.kill()
+        for name, (lines, said, status) in ended.items():
+            print(said, end="", flush=True)
+            assert status == 0 and "shared_quota: complete: " in said, (name, status)
+            found = sorted(json.loads(line)["id"] for line in lines.splitlines())
+            assert found == list(range(records[name])), f"not all of {name} once"
+        self.keeps(10, 1, api.seen)
+        self.paces(0.1, api.seen)
+
+        with Redis(self.work / "locked", "--requirepass", "s3cret") as locked:
+            self.start(f"{locked.url}/key", 10, 1, f"{api.url}/orders", status=1,
+                       says="Redis refused the user or password")
+            lines = self.start(locked.url.replace("//", "//:s3cret@") + "/key", 100, 1,
+                               f"{api.url}/orders", says="complete: ")
+            assert len(lines) == 400
+        self.bad_usage("redis://127.0.0.1/key", 10, 1)
+        self.bad_usage("redis://127.0.0.1/key", "10x", 1, api.url)
+        self.bad_usage("redis://127.0.0.1", 10, 1, api.url, says="there is no key")
+        self.bad_usage("http://127.0.0.1/key", 10, 1, api.url, says="must be redis or rediss")
+
+    def shared_work(self):
+        files = {}
+        for i in range(300):
+            path = self.work / f"file {i}.txt"
+            path.write_text("line\n" * (i % 7))
+            files[str(path)] = i % 7
+        with Redis(self.work / "redis", "--appendonly", "yes") as kept:
+            job = f"{kept.url}/lines"
+            workers = [self.start_beside(job, "do") for _ in range(3)]
+            try:
+                self.start(job, "put", stdin="".join(f"{path}\n" for path in files))
+                for _ in range(5):
+                    assert workers[0].stderr.readline().startswith("shared_work: /")
+                workers[0].kill()
+                kept.kill()
+                kept.start()
+                said = [each.communicate(timeout=120)[1] for each in workers]
+                print([len(text.splitlines()) for text in said], "files each", flush=True)
+                assert [each.returncode for each in workers[1:]] == [0, 0], said
+                for text in said[1:]:
+                    assert text.count("shared_work: /") >= 20, "it did not do its share"
+            finally:
+                for each in workers:
+                    each.kill()
+            lines = self.start(job, "get")
+            found = dict(reversed(line.split(" ", 1)) for line in lines)
+            assert len(lines) == len(files)
+            assert found == {path: str(count) for path, count in files.items()}
+            self.start(job, "put", stdin="one more\n", status=1, says="closed")
+
+            other = f"{kept.url}/other"
+            self.start(other, "put", stdin=f"{self.work}/nowhere\n{next(iter(files))}\n")
+            self.start(other, "do")
+            lines = self.start(other, "get", status=1, says="/nowhere: cannot be read")
+            assert len(lines) == 1
+        self.bad_usage(job)
+        self.bad_usage(job, "undo")
+        self.bad_usage("redis://127.0.0.1", "do", says="there is no key")
 
     def prometheus_metrics(self):
         def values(lines):

@@ -5,9 +5,11 @@
 
 #include <nlohmann/json.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <set>
 #include <string>
+#include <utility>
 
 namespace HEADGATE_NAMESPACE::detail {
 
@@ -16,9 +18,8 @@ namespace HEADGATE_NAMESPACE::detail {
 /// As JSON, with what one page adds to it.
 class chain_progress {
 public:
-    /// Adds the page with that `number`: what was known `after` it. A page without that is done
-    /// with, too, but is asked for again, for it did not lead on: `name` is what the one before
-    /// called it.
+    /// Adds the page with that `number`: what was known `after` it. A page without that is asked
+    /// for again, for it did not lead on; those of its `records` that were delivered are done with.
     static void merge(nlohmann::json& progress, const nlohmann::json& receipt)
     {
         if (progress.is_null())
@@ -41,8 +42,20 @@ public:
     {
         std::set<std::uint64_t> result;
         for (const auto& [number, receipt] : progress.at("beyond").items())
-            result.insert(receipt.at("number").get<std::uint64_t>());
+            if (receipt.contains("after"))
+                result.insert(receipt.at("number").get<std::uint64_t>());
         return result;
+    }
+
+    /// The number of the page that did not lead on, and the digests of its records that are done
+    /// with; none if all did.
+    static std::pair<std::uint64_t, std::set<std::size_t>> part(const nlohmann::json& progress)
+    {
+        for (const auto& [number, receipt] : progress.at("beyond").items())
+            if (!receipt.contains("after"))
+                return {receipt.at("number").get<std::uint64_t>(),
+                        receipt.at("records").get<std::set<std::size_t>>()};
+        return {};
     }
 };
 

@@ -1,8 +1,8 @@
 #ifndef HEADGATE_DETAIL_CONFIG_HPP
 #define HEADGATE_DETAIL_CONFIG_HPP
 
-// Which Asio headgate stands on: Boost.Asio where HEADGATE_BOOST_ASIO is defined, as the target of
-// CMake and the file of pkg-config do it, else standalone Asio.
+// Which Asio headgate stands on: Boost.Asio where HEADGATE_BOOST_ASIO is 1, as the target of CMake
+// and the file of pkg-config make it, else standalone Asio.
 //
 // HEADGATE_NAMESPACE opens the namespace. Inside it is one that says which Asio, and is inline:
 // users write headgate::limit, the linker sees headgate::boost_asio::limit. A program that was
@@ -10,6 +10,10 @@
 //
 // HEADGATE_ASIO(error.hpp) names a header of Asio. Its folders have macros of their own, because
 // clang-format puts spaces around the slash of an argument, which would be looked for.
+
+#if defined(HEADGATE_BOOST_ASIO) && HEADGATE_BOOST_ASIO + 0 == 0
+#undef HEADGATE_BOOST_ASIO
+#endif
 
 #if defined(HEADGATE_BOOST_ASIO)
 

@@ -1,6 +1,7 @@
 #ifndef HEADGATE_DETAIL_CURL_ENGINE_HPP
 #define HEADGATE_DETAIL_CURL_ENGINE_HPP
 
+#include <headgate/detail/any_strand.hpp>
 #include <headgate/detail/client_sockets.hpp>
 #include <headgate/detail/config.hpp>
 #include <headgate/detail/curl_handle.hpp>
@@ -22,7 +23,6 @@
 #include HEADGATE_ASIO(cancellation_type.hpp)
 #include HEADGATE_ASIO(error.hpp)
 #include HEADGATE_ASIO(post.hpp)
-#include HEADGATE_ASIO(strand.hpp)
 
 #include <curl/curl.h>
 
@@ -64,7 +64,7 @@ public:
     curl_engine(const executor_type& executor, const http::client_options& options)
         : executor_{executor},
           options_{options},
-          strand_{asio::make_strand(executor)},
+          strand_{make_any_strand(executor)},
           timer_{std::in_place, *strand_}
     {
         open();
@@ -391,7 +391,7 @@ private:
 
     const executor_type executor_;
     const http::client_options options_;
-    std::optional<asio::strand<asio::any_io_executor>> strand_;
+    std::optional<asio::any_io_executor> strand_;
     std::optional<curl_timer> timer_; // called while multi_ is cleaned up, like the next
     client_sockets sockets_;
     std::unique_ptr<CURLM, multi_deleter> multi_;

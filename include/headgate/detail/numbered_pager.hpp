@@ -68,6 +68,11 @@ protected:
     nlohmann::json receipt_for(std::uint64_t begin, std::uint64_t units, std::uint64_t records,
                                const numbered_progress::known_page& last) const
     {
+        if (const auto other = came_instead_of_)
+            return {{"begin", begin},
+                    {"units", units},
+                    {"instead_of", *other},
+                    {"last", {{"begin", begin}, {"digest", last_digest_}}}};
         if (records == 0)
             return nullptr;
         nlohmann::json result{{"begin", begin},
@@ -104,6 +109,8 @@ protected:
             first_digest_ = first.digest;
             plan_.remember(first.digest, 0);
         }
+        for (const auto& [digest, begin] : numbered_progress::recent(progress))
+            plan_.remember(digest, begin);
         plan_.remember(last.digest, last.begin);
         tail_.add(last.begin, last.records, 0, last.records.size());
     }
@@ -159,11 +166,14 @@ protected:
         const std::size_t digest = content.digest();
         digests_.clear();
         add_digests(digests_, content.list());
+        came_instead_of_.reset();
+        last_digest_ = digest;
         if (const auto other = repeats(which, content, digest)) {
             plan_.brings_nothing_new(which, *other, digest);
             return false;
         }
         if (!plan_.received(which, units, digest)) {
+            came_instead_of_ = plan_.taken_back();
             copy_may_be_data_ = copy_may_be_data_ || !content.tells_records_apart();
             return false;
         }
@@ -370,6 +380,8 @@ private:
     page_tail tail_;
     std::vector<std::size_t> digests_; // of the page that is taken in
     std::size_t first_digest_ = 0;
+    std::size_t last_digest_ = 0; // of it
+    std::optional<std::uint64_t> came_instead_of_;
 };
 
 } // namespace HEADGATE_NAMESPACE::detail

@@ -111,6 +111,7 @@ public:
     bool received(const span& which, std::uint64_t got, std::size_t digest)
     {
         is_alone_ = false;
+        taken_back_.reset();
         if (got == 0 && which.begin == 0 && !first_was_empty_ && ending_.total() != 0U) {
             first_was_empty_ = true; // once: the first span is given out again
             started_ = false;
@@ -132,6 +133,9 @@ public:
         add(which.begin, got);
         return true;
     }
+
+    /// The span in whose place what came last has come before, and was delivered.
+    std::optional<std::uint64_t> taken_back() const noexcept { return taken_back_; }
 
     /// A span brought nothing but what belongs to those before it, the last of which begins at
     /// `other`.
@@ -388,6 +392,20 @@ private:
         }
     }
 
+    /// What came for a span is of another. A run before may have joined it with those beside it.
+    void open_gap(std::uint64_t begin)
+    {
+        auto found = behind_.upper_bound(begin);
+        if (found == behind_.begin() || (--found)->second <= begin)
+            return;
+        const auto [from, to] = *found;
+        behind_.erase(found);
+        if (from < begin)
+            behind_.emplace(from, begin);
+        if (begin + step_ < to)
+            behind_.emplace(begin + step_, to);
+    }
+
     /// Of two copies the one that stands first in the list is the page, whichever came first.
     void repeats(const span& which, std::uint64_t other, std::uint64_t got, std::size_t digest)
     {
@@ -395,7 +413,8 @@ private:
             note_copy(which.begin, which.count, other);
             return;
         }
-        behind_.erase(other);
+        open_gap(other);
+        taken_back_ = other;
         ending_.take_back(other, which.begin,
                           behind_.empty() ? which.begin
                                           : std::max(which.begin, behind_.rbegin()->first));
@@ -416,6 +435,7 @@ private:
     std::uint64_t first_gap_ = none;
     std::map<std::uint64_t, std::uint64_t> skipped_; // given out and not asked for: begin, count
     std::map<std::uint64_t, std::uint64_t> later_;   // of these those that are still out
+    std::optional<std::uint64_t> taken_back_;        // by what came last
     std::multiset<std::uint64_t> out_;               // where those begin that are given out
     std::set<std::uint64_t> parked_; // of these those that have brought a mark and keep their place
     std::set<std::uint64_t> late_;   // given out again, in another place

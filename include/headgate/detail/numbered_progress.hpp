@@ -39,17 +39,22 @@ public:
     };
 
     /// Adds a page: a span of `units` from `begin` on with so many `records`, by `step` units a
-    /// page, the `last` page that came for it, and the `first` of the list if it is that.
-    static void merge(nlohmann::json& progress, const nlohmann::json& receipt)
+    /// page, the `last` page that came for it, and the `first` of the list if it is that. One that
+    /// has `instead_of` came before in the place of another, and was delivered as that.
+    static void merge(nlohmann::json& progress, nlohmann::json receipt)
     {
         if (progress.is_null())
             progress = {{"spans", nlohmann::json::array()},
                         {"records", 0U},
                         {"largest", 0U},
-                        {"pages", 0U}};
-        const auto number = [](const nlohmann::json& in, const char* name) {
-            return in.at(name).get<std::uint64_t>();
-        };
+                        {"pages", 0U},
+                        {"recent", nlohmann::json::array()},
+                        {"moved", nlohmann::json::array()}};
+        if (receipt.contains("instead_of")) {
+            move(progress, receipt);
+            return;
+        }
+        find_place(progress, receipt);
         const std::uint64_t records = number(receipt, "records");
         progress["step"] = receipt.at("step");
         progress["records"] = number(progress, "records") + records;
@@ -60,6 +65,7 @@ public:
         for (const char* each : {"first", "total"})
             if (receipt.contains(each))
                 progress[each] = receipt.at(each);
+        remember(progress, receipt.at("last"));
         // In a list that is read in order the last is where it goes on, also after a rewind.
         const bool is_last =
             receipt.contains("keys") || !progress.contains("last") ||
@@ -99,7 +105,84 @@ public:
         return result;
     }
 
+    /// The pages that were done with last, where they begin by what their digests are.
+    static std::map<std::size_t, std::uint64_t> recent(const nlohmann::json& progress)
+    {
+        std::map<std::size_t, std::uint64_t> result;
+        for (const auto& each : progress.at("recent"))
+            result.emplace(each.at(0).get<std::size_t>(), each.at(1).get<std::uint64_t>());
+        return result;
+    }
+
 private:
+    /// A server that slips gives a page once more that it gave not long ago.
+    static constexpr std::size_t most_recent = 128;
+
+    static std::uint64_t number(const nlohmann::json& in, const char* name)
+    {
+        return in.at(name).get<std::uint64_t>();
+    }
+
+    static void remember(nlohmann::json& progress, const nlohmann::json& page)
+    {
+        if (page.at("digest") == 0U) // not to be known again
+            return;
+        nlohmann::json& all = progress["recent"];
+        all.push_back({page.at("digest"), page.at("begin")});
+        if (all.size() > most_recent)
+            all.erase(all.begin());
+    }
+
+    /// A page that was delivered in the place of another is done with if that one is: what came for
+    /// it first, which that digest tells. If that is still to be done with it is found later.
+    static void move(nlohmann::json& progress, const nlohmann::json& receipt)
+    {
+        const nlohmann::json& digest = receipt.at("last").at("digest");
+        const std::uint64_t from = number(receipt, "instead_of");
+        const std::uint64_t to = number(receipt, "begin");
+        for (nlohmann::json& each : progress["recent"])
+            if (each.at(0) == digest && each.at(1) == from) {
+                each[1] = to;
+                const std::uint64_t units = number(receipt, "units");
+                progress["spans"] = without(spans(progress), from, units);
+                progress["spans"] = joined(spans(progress), to, units);
+                if (nlohmann::json& last = progress["last"]; last.at("digest") == digest)
+                    last["begin"] = to;
+                return;
+            }
+        nlohmann::json& moved = progress["moved"];
+        moved.push_back({digest, from, to});
+        if (moved.size() > most_recent)
+            moved.erase(moved.begin());
+    }
+
+    /// Where a page belongs that was delivered in the place of another.
+    static void find_place(nlohmann::json& progress, nlohmann::json& receipt)
+    {
+        nlohmann::json& moved = progress["moved"];
+        for (auto each = moved.begin(); each != moved.end(); ++each)
+            if (each->at(0) == receipt.at("last").at("digest") &&
+                each->at(1) == receipt.at("begin")) {
+                receipt["begin"] = receipt["last"]["begin"] = each->at(2);
+                moved.erase(each);
+                return;
+            }
+    }
+
+    static nlohmann::json without(const std::map<std::uint64_t, std::uint64_t>& all,
+                                  std::uint64_t begin, std::uint64_t units)
+    {
+        const std::uint64_t end = begin + units;
+        nlohmann::json result = nlohmann::json::array();
+        for (const auto& [from, to] : all) {
+            if (from < std::min(to, begin))
+                result.push_back({from, std::min(to, begin)});
+            if (std::max(from, end) < to)
+                result.push_back({std::max(from, end), to});
+        }
+        return result;
+    }
+
     static nlohmann::json joined(std::map<std::uint64_t, std::uint64_t> all, std::uint64_t begin,
                                  std::uint64_t units)
     {

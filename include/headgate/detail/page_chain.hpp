@@ -21,11 +21,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <numeric>
 #include <optional>
 #include <set>
 #include <stdexcept>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace HEADGATE_NAMESPACE::detail {
 
@@ -80,8 +82,12 @@ protected:
         if (next_ && next_->number() == where.number())
             return nullptr;
         nlohmann::json result{{"number", where.number()}};
-        if (end_ && end_->code() != outcome_code::complete)
+        if (end_ && end_->code() != outcome_code::complete) {
+            if (part_.second.empty() || part_.first != where.number())
+                return nullptr;
+            result["records"] = part_.second;
             return result; // another run may be luckier
+        }
         nlohmann::json after{{"received", received_},
                              {"largest", largest_},
                              {"has_next", has_next_},
@@ -104,6 +110,7 @@ protected:
     nlohmann::json go_on_behind(const nlohmann::json& progress)
     {
         delivered_ = chain_progress::delivered(progress);
+        part_ = chain_progress::part(progress);
         const auto number = progress.at("number").get<std::uint64_t>();
         if (number == 0)
             return nullptr;
@@ -129,6 +136,34 @@ protected:
         if (after.contains("end"))
             end_ = paging::page_end{outcome_code::complete, after.at("end").get<std::string>()};
         return after;
+    }
+
+    /// Which of the records of a page that belong to it are to be delivered: not those that were in
+    /// a run before, which it did not lead on. Remembers those that are if it does not this time.
+    paging::kept delivered(const position& where, const paging::page_content& content,
+                           paging::kept mine)
+    {
+        const bool is_part = !part_.second.empty() && part_.first == where.number();
+        const bool leads_on = !end_ || end_->code() == outcome_code::complete;
+        if (mine.count() == 0 || (leads_on && !is_part))
+            return mine;
+        std::vector<std::size_t> indices(content.records());
+        std::iota(indices.begin(), indices.end(), std::size_t{0});
+        mine.apply(indices);
+        std::vector<std::size_t> left_out;
+        std::set<std::size_t> all = is_part ? part_.second : std::set<std::size_t>{};
+        auto next = indices.begin();
+        for (std::size_t i = 0; i < content.records(); ++i) {
+            const bool is_mine = next != indices.end() && *next == i;
+            next += is_mine ? 1 : 0;
+            const std::size_t digest = content.list()[i].digest();
+            if (!is_mine || (is_part && part_.second.count(digest) > 0))
+                left_out.push_back(i);
+            else
+                all.insert(digest);
+        }
+        part_ = {where.number(), std::move(all)};
+        return {content.records(), std::move(left_out)};
     }
 
     /// Goes on to the page that this one names, or to the end. An answer without any content also
@@ -390,6 +425,8 @@ private:
     recent_digests pages_;
     std::size_t last_digest_ = 0;       // of the page that came last
     std::set<std::uint64_t> delivered_; // by a run before
+    /// The page that did not lead on, and of its records the digests of those that were delivered.
+    std::pair<std::uint64_t, std::set<std::size_t>> part_;
 };
 
 } // namespace HEADGATE_NAMESPACE::detail

@@ -1,6 +1,7 @@
 #ifndef HEADGATE_DETAIL_POOL_CORE_HPP
 #define HEADGATE_DETAIL_POOL_CORE_HPP
 
+#include <headgate/detail/any_strand.hpp>
 #include <headgate/detail/config.hpp>
 #include <headgate/detail/intrusive_list.hpp>
 #include <headgate/detail/shutdown_service.hpp>
@@ -15,7 +16,6 @@
 #include HEADGATE_ASIO(co_spawn.hpp)
 #include HEADGATE_ASIO(error.hpp)
 #include HEADGATE_ASIO(post.hpp)
-#include HEADGATE_ASIO(strand.hpp)
 
 #include <algorithm>
 #include <cstddef>
@@ -44,12 +44,12 @@ class pool_core;
 /// the coroutine's completion handler.
 struct pool_worker : list_hook, std::enable_shared_from_this<pool_worker> {
     pool_worker(std::shared_ptr<pool_core> owner, const asio::any_io_executor& executor)
-        : pool{std::move(owner)}, strand{asio::make_strand(executor)}
+        : pool{std::move(owner)}, strand{make_any_strand(executor)}
     {
     }
 
     const std::shared_ptr<pool_core> pool;
-    asio::strand<asio::any_io_executor> strand;
+    const asio::any_io_executor strand;
     asio::cancellation_signal signal; // used on the strand only
     bool done = false;                // used on the strand only
 };

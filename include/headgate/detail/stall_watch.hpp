@@ -1,6 +1,7 @@
 #ifndef HEADGATE_DETAIL_STALL_WATCH_HPP
 #define HEADGATE_DETAIL_STALL_WATCH_HPP
 
+#include <headgate/detail/any_strand.hpp>
 #include <headgate/detail/clock_timer.hpp>
 #include <headgate/detail/config.hpp>
 #include <headgate/detail/shutdown_service.hpp>
@@ -9,7 +10,6 @@
 #include HEADGATE_ASIO(any_io_executor.hpp)
 #include HEADGATE_ASIO(bind_executor.hpp)
 #include HEADGATE_ASIO(post.hpp)
-#include HEADGATE_ASIO(strand.hpp)
 
 #include <algorithm>
 #include <chrono>
@@ -64,7 +64,7 @@ public:
                 std::function<void()> stalled)
         : longest_{std::chrono::ceil<typename Clock::duration>(longest)},
           stalled_{std::move(stalled)},
-          strand_{asio::make_strand(executor)},
+          strand_{make_any_strand(executor)},
           timer_{std::in_place, executor}
     {
     }

@@ -158,25 +158,7 @@ public:
 
     kept received(const position& where, const page_content& content)
     {
-        kept mine = content.records();
-        if (key_ && content.records() > 0) {
-            if (is_restarted(where))
-                mine = {content.records(), last_page_.find(content.list())};
-            since_ = last_key(content.list(), *key_);
-            last_page_.clear();
-            for (const record each : content.list())
-                last_page_.add(each);
-        }
-        is_new_since_restart_ = is_new_since_restart_ || mine.count() > 0;
-        const std::optional<bool> more = says_more(content.document());
-        if (more == false)
-            return go_on(where, content, {}, "the server says that there is no more", mine);
-        const std::string place = header_.empty() ? pointer_.to_string() : header_;
-        const auto [next, is_there] = next_cursor(content);
-        if (next.empty() && more == true)
-            return fail(where, content, "the server says that there is more, but gives no " + place,
-                        mine);
-        return go_on_from(place, is_there, where, content, next, mine);
+        return delivered(where, content, take(where, content));
     }
 
     nlohmann::json receipt(const position& where) const
@@ -209,6 +191,29 @@ public:
     /// @}
 
 private:
+    kept take(const position& where, const page_content& content)
+    {
+        kept mine = content.records();
+        if (key_ && content.records() > 0) {
+            if (is_restarted(where))
+                mine = {content.records(), last_page_.find(content.list())};
+            since_ = last_key(content.list(), *key_);
+            last_page_.clear();
+            for (const record each : content.list())
+                last_page_.add(each);
+        }
+        is_new_since_restart_ = is_new_since_restart_ || mine.count() > 0;
+        const std::optional<bool> more = says_more(content.document());
+        if (more == false)
+            return go_on(where, content, {}, "the server says that there is no more", mine);
+        const std::string place = header_.empty() ? pointer_.to_string() : header_;
+        const auto [next, is_there] = next_cursor(content);
+        if (next.empty() && more == true)
+            return fail(where, content, "the server says that there is more, but gives no " + place,
+                        mine);
+        return go_on_from(place, is_there, where, content, next, mine);
+    }
+
     /// What the page says of whether there is more, if it says it.
     std::optional<bool> says_more(const nlohmann::json& document) const
     {

@@ -93,6 +93,45 @@ public:
 
     kept received(const position& where, const page_content& content)
     {
+        return delivered(where, content, take(where, content));
+    }
+
+    nlohmann::json receipt(const position& where) const
+    {
+        nlohmann::json result = chain_receipt(where);
+        if (!result.contains("after"))
+            return result;
+        nlohmann::json& after = result["after"];
+        after["keys"] = nlohmann::json::array();
+        for (const key& each : keys_)
+            after["keys"].push_back({each.last, each.is_number});
+        after["longest"] = largest_;
+        after["is_full"] = is_last_full_;
+        after["last"] = last_page_.json();
+        after["order"] = order_.json();
+        return result;
+    }
+
+    void resume(const nlohmann::json& progress)
+    {
+        const nlohmann::json after = go_on_behind(progress);
+        if (after.is_null())
+            return;
+        const nlohmann::json& last = after.at("keys");
+        for (std::size_t i = 0; i < keys_.size(); ++i) {
+            keys_[i].last = last.at(i).at(0).get<std::string>();
+            keys_[i].is_number = last.at(i).at(1).get<bool>();
+        }
+        largest_ = after.at("longest").get<std::size_t>();
+        is_last_full_ = after.at("is_full").get<bool>();
+        last_page_.resume(after.at("last"));
+        order_.resume(after.at("order"));
+    }
+    /// @}
+
+private:
+    kept take(const position& where, const page_content& content)
+    {
         const record_range list = content.list();
         if (list.empty()) {
             if (std::exchange(is_last_full_, false))
@@ -144,40 +183,6 @@ public:
         return mine;
     }
 
-    nlohmann::json receipt(const position& where) const
-    {
-        nlohmann::json result = chain_receipt(where);
-        if (!result.contains("after"))
-            return result;
-        nlohmann::json& after = result["after"];
-        after["keys"] = nlohmann::json::array();
-        for (const key& each : keys_)
-            after["keys"].push_back({each.last, each.is_number});
-        after["longest"] = largest_;
-        after["is_full"] = is_last_full_;
-        after["last"] = last_page_.json();
-        after["order"] = order_.json();
-        return result;
-    }
-
-    void resume(const nlohmann::json& progress)
-    {
-        const nlohmann::json after = go_on_behind(progress);
-        if (after.is_null())
-            return;
-        const nlohmann::json& last = after.at("keys");
-        for (std::size_t i = 0; i < keys_.size(); ++i) {
-            keys_[i].last = last.at(i).at(0).get<std::string>();
-            keys_[i].is_number = last.at(i).at(1).get<bool>();
-        }
-        largest_ = after.at("longest").get<std::size_t>();
-        is_last_full_ = after.at("is_full").get<bool>();
-        last_page_.resume(after.at("last"));
-        order_.resume(after.at("order"));
-    }
-    /// @}
-
-private:
     struct key {
         nlohmann::json::json_pointer pointer;
         detail::parameter param;

@@ -94,6 +94,16 @@ public:
 
     kept received(const position& where, const page_content& content)
     {
+        return delivered(where, content, take(where, content));
+    }
+
+    nlohmann::json receipt(const position& where) const { return chain_receipt(where); }
+    void resume(const nlohmann::json& progress) { go_on_behind(progress); }
+    /// @}
+
+private:
+    kept take(const position& where, const page_content& content)
+    {
         const auto [named, is_there] = next_page(content);
         if (!named.empty())
             return follow(where, content, named);
@@ -105,11 +115,6 @@ public:
         return go_on_from(place(), is_there, where, content, {}, content.records());
     }
 
-    nlohmann::json receipt(const position& where) const { return chain_receipt(where); }
-    void resume(const nlohmann::json& progress) { go_on_behind(progress); }
-    /// @}
-
-private:
     /// The URL, empty if there is none, and whether there is anything in its place.
     std::pair<std::string, bool> next_page(const page_content& content) const
     {

@@ -235,7 +235,8 @@ public:
         const std::uint64_t mine = where.count() == 0 ? came : std::min(came, where.count());
         if (is_filtered(where, content, mine) ||
             !takes_in(span(where), mine, content, shared, mine, name)) {
-            note_receipt(where, leaves_out_ ? where.page_count() : so_far(where), 0);
+            const std::uint64_t moved = plan_.taken_back() ? mine : 0;
+            note_receipt(where, leaves_out_ ? where.page_count() : so_far(where) + moved, 0);
             if (!seam_)
                 done(where);
             return 0;
@@ -311,7 +312,9 @@ public:
         if (seam_->is_lost())
             give_up(span(where), changed(seam_->lost_at()));
         received_ += records.size() - found.repeated;
-        receipt_units_ = records.size() - std::min<std::uint64_t>(overlap(where), records.size());
+        // All its parts together share one record with the page before it, if there is one.
+        const std::uint64_t shared = where.page_begin() > 0 ? 1 : 0;
+        receipt_units_ = records.size() - std::min<std::uint64_t>(shared, records.size());
         receipt_records_ = records.size() - found.repeated;
         return found.repeated;
     }

@@ -25,6 +25,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdint>
@@ -222,6 +223,22 @@ int run(const arguments& args)
 }
 
 #ifdef EXTRACT_WITH_REDIS
+/// Why a share of a job was not done, if anything was thrown.
+ending failure_of(const std::exception_ptr& thrown)
+{
+    try {
+        if (thrown)
+            std::rethrow_exception(thrown);
+    } catch (const bad_usage& e) {
+        return {2, "bad_usage", e.what()};
+    } catch (const output_failure& e) {
+        return {1, "write_failed", e.what()};
+    } catch (const std::exception& e) {
+        return {1, "work_failed", e.what()};
+    }
+    return {0, "", ""};
+}
+
 /// Does a share of a job that other processes do, too.
 int run_work(const arguments& args)
 {
@@ -236,30 +253,32 @@ int run_work(const arguments& args)
         std::cerr << "extract: " << e.what() << '\n';
         return 2;
     }
-    const auto began = std::chrono::steady_clock::now();
+    using clock = std::chrono::steady_clock;
+    const auto began = clock::now();
+    auto until = clock::time_point::max();
     asio::signal_set signals{context, SIGINT, SIGTERM};
     signals.async_wait([&](std::error_code failed, int) {
         if (failed)
             return;
         work->stop();
+        until = clock::now() + std::chrono::seconds{5}; // Redis may be away
         signals.clear(); // another one ends the program as it would end any
     });
-    std::string failure;
+    bool ended = false;
+    ending failure{0, "", ""};
     asio::co_spawn(context, work->run(), [&](std::exception_ptr thrown) {
         signals.cancel();
-        try {
-            if (thrown)
-                std::rethrow_exception(thrown);
-        } catch (const std::exception& e) {
-            failure = e.what();
-        }
+        ended = true;
+        failure = failure_of(thrown);
     });
-    context.run();
+    while (!ended && clock::now() < until)
+        context.run_one_until(std::min(until, clock::now() + std::chrono::seconds{1}));
+    context.run_for(std::chrono::seconds{2}); // what is given back, which may also be lost
 
     ending end{work->outcome().complete() ? 0 : 1, std::string{to_string(work->outcome().code())},
                work->outcome().reason()};
-    if (!failure.empty())
-        end = {1, "page_failed", failure};
+    if (failure.status != 0)
+        end = failure;
     else if (work->stopping())
         end = {130, std::string{to_string(headgate::outcome_code::cancelled)},
                "interrupted after " + std::to_string(work->records()) + " records"};

@@ -55,42 +55,60 @@ public:
     /// Goes on with a regular file behind what was written to it before; what is there beyond that
     /// goes. It is this process's alone as long as that lives.
     /// @throws std::runtime_error that names the file and the reason; it is left as it was then
-    output_file(const std::string& file, const written& before)
-        : name_{file},
-          fd_{::open(file.c_str(), O_RDWR | (before.bytes > 0 ? 0 : O_CREAT) | O_CLOEXEC, 0666)},
-          owner_{true},
-          is_regular_{true},
-          lines_{before.lines},
-          bytes_{before.bytes}
+    output_file(const std::string& file, const written& before) : output_file{file, alone_tag{}}
     {
-        if (fd_ < 0 && errno == ENOENT && before.bytes > 0)
-            refuse("is not there, but " + std::to_string(before.bytes) +
-                   " bytes were written to it when the checkpoint was saved");
-        if (fd_ < 0)
-            fail(errno);
-        struct stat status {};
-        if (::fstat(fd_, &status) != 0 || !S_ISREG(status.st_mode))
-            refuse("is not a regular file, as a checkpoint needs it");
-        if (::flock(fd_, LOCK_EX | LOCK_NB) != 0)
-            refuse("is being written by another process");
-        if (static_cast<std::uint64_t>(status.st_size) < before.bytes)
-            refuse(
-                "has " + std::to_string(status.st_size) + " bytes, but " +
-                std::to_string(before.bytes) +
-                " were written when the checkpoint was saved: it is another file, or was changed");
-        if (before.bytes > 0 && tail() != before.tail)
-            refuse("does not have at " + std::to_string(before.bytes) +
-                   " bytes what was written there when the checkpoint was saved: it is another "
-                   "file, or was changed");
-        const auto end = static_cast<off_t>(before.bytes);
-        if (::ftruncate(fd_, end) != 0 || ::lseek(fd_, end, SEEK_SET) != end) {
-            const int error = errno;
-            ::close(fd_);
-            fail(error);
+        go_on_behind(before);
+    }
+
+    /// A regular file that is this process's alone as long as that lives, for `go_on_behind`. Until
+    /// then it is left as it is.
+    /// @throws std::runtime_error that names the file and the reason
+    static output_file alone(const std::string& file) { return {file, alone_tag{}}; }
+
+    /// Writes behind what was written to it before; what is there beyond that goes.
+    /// @throws std::runtime_error that names the file and the reason; it is left as it was then
+    void go_on_behind(const written& before)
+    {
+        bytes_ = before.bytes;
+        lines_ = before.lines;
+        const std::uint64_t there = size();
+        if (is_new_ && bytes_ > 0) {
+            ::unlink(name_.c_str());
+            refuse("is not there, but " + std::to_string(bytes_) +
+                   " bytes were written to it before");
         }
+        if (there < bytes_)
+            refuse("has " + std::to_string(there) + " bytes, but " + std::to_string(bytes_) +
+                   " were written to it before: it is another file, or was changed");
+        if (bytes_ > 0 && tail() != before.tail)
+            refuse("does not have at " + std::to_string(bytes_) +
+                   " bytes what was written there before: it is another file, or was changed");
+        cut(before);
+    }
+
+    /// How many bytes it has.
+    /// @throws std::system_error that names the file and the reason
+    std::uint64_t size() const
+    {
+        struct stat status {};
+        if (::fstat(fd_, &status) != 0)
+            fail(errno);
+        return static_cast<std::uint64_t>(status.st_size);
+    }
+
+    /// Whether it is still the file of that name and has what was written to it: somebody may have
+    /// removed or replaced it.
+    bool is_in_place() const
+    {
+        struct stat mine {};
+        struct stat named {};
+        return ::fstat(fd_, &mine) == 0 && ::stat(name_.c_str(), &named) == 0 &&
+               mine.st_dev == named.st_dev && mine.st_ino == named.st_ino &&
+               static_cast<std::uint64_t>(mine.st_size) == bytes_;
     }
     output_file(output_file&& other) noexcept
         : name_{std::move(other.name_)},
+          is_new_{other.is_new_},
           fd_{other.fd_},
           owner_{std::exchange(other.owner_, false)},
           is_regular_{other.is_regular_},
@@ -153,6 +171,35 @@ public:
     }
 
 private:
+    struct alone_tag {};
+
+    output_file(const std::string& file, alone_tag)
+        : name_{file}, fd_{open_or_create(file, is_new_)}, owner_{true}, is_regular_{true}
+    {
+        if (fd_ < 0)
+            fail(errno);
+        const auto refuse_and_close = [this](const std::string& why) {
+            ::close(fd_);
+            refuse(why);
+        };
+        struct stat status {};
+        if (::fstat(fd_, &status) != 0 || !S_ISREG(status.st_mode))
+            refuse_and_close("is not a regular file, as one that is gone on with has to be");
+        if (::flock(fd_, LOCK_EX | LOCK_NB) != 0)
+            refuse_and_close("is being written by another process");
+    }
+
+    static int open_or_create(const std::string& file, bool& is_new)
+    {
+        constexpr int flags = O_RDWR | O_CLOEXEC;
+        int result = ::open(file.c_str(), flags);
+        if (result < 0 && errno == ENOENT) {
+            result = ::open(file.c_str(), flags | O_CREAT | O_EXCL, 0666);
+            is_new = result >= 0;
+        }
+        return result;
+    }
+
     /// A digest (FNV-1a) of the last of what was written, by which the file is known again.
     std::uint64_t tail() const
     {
@@ -206,9 +253,8 @@ private:
             wait_for_reader(300);
     }
 
-    [[noreturn]] void refuse(const std::string& why)
+    [[noreturn]] void refuse(const std::string& why) const
     {
-        ::close(fd_);
         throw std::runtime_error{name_ + ' ' + why};
     }
 
@@ -218,6 +264,7 @@ private:
     }
 
     std::string name_;
+    bool is_new_ = false; // made here, for want of one
     int fd_;
     bool owner_;
     bool is_regular_ = false;

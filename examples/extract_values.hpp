@@ -118,7 +118,9 @@ inline CLI::Validator redis_url()
     return checked(
         [](const std::string& text) {
 #ifdef EXTRACT_WITH_REDIS
-            static_cast<void>(headgate::redis::client_options::with_key(text));
+            if (headgate::redis::client_options::with_key(text).key.find_first_of("{}") !=
+                std::string::npos)
+                throw std::invalid_argument{"the key has a brace in it"};
 #else
             static_cast<void>(text);
             throw std::invalid_argument{"this build of extract has no Redis"};

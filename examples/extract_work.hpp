@@ -26,6 +26,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -35,6 +36,12 @@
 #include <system_error>
 #include <utility>
 #include <vector>
+
+/// An output could not be written.
+class output_failure : public std::runtime_error {
+public:
+    using std::runtime_error::runtime_error;
+};
 
 /// This process's share of a job that several do together.
 ///
@@ -57,14 +64,14 @@ public:
     }
 
     /// Works until the job is done.
-    /// @throws std::exception that says why it cannot
+    /// @throws bad_usage if it must not, or std::exception that says why it cannot
     asio::awaitable<void> run()
     {
         co_await begin();
         auto work = [this](headgate::worker_pool::worker) { return take_parts(); };
         co_await pool_.async_run(work, asio::use_awaitable);
-        if (!failure_.empty())
-            throw std::runtime_error{failure_};
+        if (failure_)
+            std::rethrow_exception(failure_);
         if (!stopping_)
             co_await finish();
     }
@@ -100,19 +107,47 @@ private:
         const auto seeded = co_await stream_.async_seed_all(
             job, parts, asio::redirect_error(asio::use_awaitable, failed));
         if (failed == headgate::redis::error::other_job)
-            throw std::runtime_error{"--work " + where_.key + " is another job: " + seeded.job +
-                                     ", not " + job};
+            throw bad_usage{"--work " + where_.key + " is another job: " + seeded.job + ", not " +
+                            job};
         check(failed);
-        const fields all = co_await stream_.async_fields(asio::use_awaitable);
-        if (const auto mine = all.find(outputs + name_); mine != all.end())
+        take_output();
+        const fields all =
+            co_await stream_.async_fields(asio::redirect_error(asio::use_awaitable, failed));
+        check(failed);
+        go_on_with_output(all);
+    }
+
+    /// Before it is asked what is acknowledged of it: who has written it until now may have added
+    /// to that.
+    void take_output()
+    {
+        try {
+            output_.emplace(output_file::alone(args_.output));
+        } catch (const std::exception& e) {
+            throw bad_usage{e.what()};
+        }
+    }
+
+    void go_on_with_output(const fields& all)
+    {
+        const auto mine = all.find(outputs + name_);
+        is_registered_ = mine != all.end();
+        if (is_registered_)
             known_ = read(mine->second);
+        else if (output_->size() > 0) // a machine with a new name, or a job that Redis has lost
+            throw bad_usage{args_.output + " is not empty, but --work " + where_.key +
+                            " knows nothing of it. To begin anew remove it"};
+        try {
+            output_->go_on_behind(known_);
+        } catch (const std::exception& e) {
+            throw bad_usage{e.what()};
+        }
         before_ = known_.lines;
-        output_.emplace(args_.output, known_);
     }
 
     asio::awaitable<void> take_parts()
     {
-        while (!stopping_ && failure_.empty()) {
+        while (!stopping_) {
             std::error_code failed;
             const auto patience = std::chrono::steady_clock::now() + std::chrono::milliseconds{500};
             auto item = co_await stream_.async_pop_until(
@@ -124,9 +159,9 @@ private:
                 if (!item)
                     break;
                 co_await do_part(*item);
-            } catch (const std::exception& e) {
-                if (failure_.empty())
-                    failure_ = e.what();
+            } catch (const std::exception&) {
+                if (!failure_)
+                    failure_ = std::current_exception();
                 stop();
             }
         }
@@ -161,9 +196,17 @@ private:
         }
         const auto found = part.judge(args_, pages.outcome(), place->progress());
         if (!found.is_done) {
-            asio::steady_timer wait{stream_.get_executor(), std::chrono::seconds{1}};
-            co_await wait.async_wait(asio::use_awaitable);
-            co_await stream_.async_fail(item, found.reason, token);
+            co_await stream_delay();
+            if (pages.outcome().complete()) {
+                co_await stream_.async_fail(item, found.reason, token);
+            } else if (const auto rest = part.rest(place->progress()); !rest.empty()) {
+                co_await append(item, lines, count, {}, rest);
+            } else if (const auto pieces = part.pieces(args_);
+                       !pieces.empty() && item.deliveries() >= stream_.options().max_deliveries()) {
+                co_await append(item, {}, 0, {}, pieces);
+            } else {
+                co_await stream_.async_fail(item, found.reason, token);
+            }
             co_return;
         }
         fields more;
@@ -172,20 +215,39 @@ private:
         co_await append(item, lines, count, more, found.follow_ups);
     }
 
+    /// A part that failed is not to be had again at once.
+    asio::awaitable<void> stream_delay()
+    {
+        asio::steady_timer wait{stream_.get_executor(), std::chrono::seconds{1}};
+        co_await wait.async_wait(asio::use_awaitable);
+    }
+
     /// Writes what a part brought and acknowledges it. One at a time: Redis knows one length.
     asio::awaitable<void> append(const headgate::redis::work_item& item, const ndjson_lines& lines,
                                  std::uint64_t count, fields more,
                                  const std::vector<std::string>& follow_ups)
     {
         const auto turn = co_await appending_.async_acquire_permit(1, asio::use_awaitable);
-        output_->write(lines.text());
-        const written now = output_->sync();
-        if (now.lines != known_.lines + count)
-            throw std::logic_error{"records were not written as lines"};
-        more[outputs + name_] = nlohmann::json{{"bytes", now.bytes}, {"lines", now.lines}}.dump();
         std::error_code failed;
-        co_await stream_.async_acknowledge(item, more, follow_ups,
-                                           asio::redirect_error(asio::use_awaitable, failed));
+        auto token = asio::redirect_error(asio::use_awaitable, failed);
+        if (!is_registered_ && !failure_) {
+            fields begun;
+            begun[outputs + name_] = text_of(known_);
+            co_await stream_.async_update(item, item.payload(), begun, token);
+            if (failed == headgate::redis::error::taken_over)
+                co_return;
+            check(failed);
+            is_registered_ = true;
+        }
+        if (!failure_)
+            write(lines, count);
+        if (failure_) { // now, or that of another part: where the output ends is not known then
+            co_await stream_.async_release(item, token);
+            co_return;
+        }
+        const written now = output_->sync();
+        more[outputs + name_] = text_of(now);
+        co_await stream_.async_acknowledge(item, more, follow_ups, token);
         if (failed == headgate::redis::error::taken_over) {
             output_->cut(known_); // somebody else writes it
             co_return;
@@ -194,11 +256,50 @@ private:
         known_ = now;
     }
 
+    /// Writes so many records, or notes why it cannot. Of those of a part all are written or none.
+    void write(const ndjson_lines& lines, std::uint64_t count)
+    {
+        try {
+            check_output();
+            output_->write(lines.text());
+            const written now = output_->sync();
+            check_output();
+            if (now.lines != known_.lines + count)
+                throw std::logic_error{"records were not written as lines"};
+        } catch (const std::exception& e) {
+            failure_ = std::make_exception_ptr(output_failure{e.what()});
+            stop();
+            take_back();
+        }
+    }
+
+    void take_back() noexcept
+    {
+        try {
+            output_->cut(known_);
+        } catch (const std::exception&) {
+            return; // what is too much is cut off by whoever goes on, or ends the job
+        }
+    }
+
+    void check_output() const
+    {
+        if (!output_->is_in_place())
+            throw std::runtime_error{args_.output +
+                                     " was removed, replaced or changed while it was written"};
+    }
+
     /// The job is done: says how, and cuts off what processes that were killed have left.
     asio::awaitable<void> finish()
     {
-        job_ = co_await stream_.async_statistics(asio::use_awaitable);
-        const fields all = co_await stream_.async_fields(asio::use_awaitable);
+        std::error_code failed;
+        auto token = asio::redirect_error(asio::use_awaitable, failed);
+        job_ = co_await stream_.async_statistics(token);
+        check(failed);
+        const fields all = co_await stream_.async_fields(token);
+        check(failed);
+        if (!output_->is_in_place())
+            throw output_failure{args_.output + " was removed, replaced or changed"};
         std::uint64_t lines = 0;
         for (const auto& [name, value] : all)
             if (name.starts_with(outputs)) {
@@ -209,7 +310,7 @@ private:
         using headgate::outcome_code;
         const auto total = all.find("total");
         if (job_.dead > 0) {
-            const auto dead = co_await stream_.async_dead(1, asio::use_awaitable);
+            const auto dead = co_await stream_.async_dead(1, token);
             outcome_ = {outcome_code::page_failed, std::to_string(job_.dead) +
                                                        " parts of the list could not be had; " +
                                                        (dead.empty() ? "" : dead.front().reason)};
@@ -252,7 +353,14 @@ private:
     static written read(const std::string& text)
     {
         const auto from = nlohmann::json::parse(text);
-        return {from.at("bytes").get<std::uint64_t>(), from.at("lines").get<std::uint64_t>()};
+        return {from.at("bytes").get<std::uint64_t>(), from.at("lines").get<std::uint64_t>(),
+                from.at("tail").get<std::uint64_t>()};
+    }
+
+    static std::string text_of(const written& there)
+    {
+        return nlohmann::json{{"bytes", there.bytes}, {"lines", there.lines}, {"tail", there.tail}}
+            .dump();
     }
 
     static std::string host_name()
@@ -291,7 +399,8 @@ private:
     std::uint64_t before_ = 0;
     std::set<headgate::page_stream*> reading_;
     bool stopping_ = false;
-    std::string failure_;
+    bool is_registered_ = false; // Redis knows of the output
+    std::exception_ptr failure_;
     headgate::outcome outcome_;
     headgate::extract_statistics total_;
     headgate::redis::work_stream_statistics job_;

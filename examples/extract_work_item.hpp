@@ -118,11 +118,68 @@ public:
         return found;
     }
 
+    /// What is left of it when a run has come so far and failed then. Nothing if that brought
+    /// nothing, or ended amidst a page.
+    std::vector<std::string> rest(const std::string& progress) const
+    {
+        if (progress == progress_)
+            return {};
+        if (end_ == 0)
+            return {list_part{pages_, 0, progress}.text()};
+        const auto left = missing(progress);
+        if (left.empty())
+            return {};
+        return {list_part{left.size(), end_, progress}.text()};
+    }
+
+    /// Its pages one by one, so that one that cannot be had does not keep back the others. Nothing
+    /// if it is one already, or has no end.
+    std::vector<std::string> pieces(const arguments& args) const
+    {
+        if (end_ == 0 || pages_ <= 1)
+            return {};
+        std::vector<std::string> all;
+        nlohmann::json whole = nlohmann::json::parse(progress_);
+        const nlohmann::json pages = whole.at("pages");
+        for (const std::uint64_t begin : missing(progress_)) {
+            whole["pages"] = args.paginate == "offset"
+                                 ? headgate::paging::offset::skip_to(pages, begin)
+                                 : headgate::paging::page_number::skip_to(pages, begin);
+            all.push_back(
+                list_part{1, begin + pages.at("step").get<std::uint64_t>(), whole.dump()}.text());
+        }
+        return all;
+    }
+
 private:
     list_part() = default;
     list_part(std::uint64_t pages, std::uint64_t end, std::string progress)
         : pages_{pages}, end_{end}, progress_{std::move(progress)}
     {
+    }
+
+    /// Where those pages begin that a run which has come so far still has to read up to the end.
+    /// None if it has come to one but not to its end.
+    std::vector<std::uint64_t> missing(const std::string& progress) const
+    {
+        const nlohmann::json pages = nlohmann::json::parse(progress).at("pages");
+        const auto step = pages.at("step").get<std::uint64_t>();
+        std::vector<std::uint64_t> all;
+        for (std::uint64_t begin =
+                 headgate::paging::offset::read_to(nlohmann::json::parse(progress_).at("pages"));
+             begin < end_; begin += step) {
+            std::uint64_t had = 0;
+            for (const auto& span : pages.at("spans")) {
+                const auto from = std::max(span.at(0).get<std::uint64_t>(), begin);
+                const auto to = std::min(span.at(1).get<std::uint64_t>(), begin + step);
+                had += to - std::min(from, to);
+            }
+            if (had == 0)
+                all.push_back(begin);
+            else if (had < step)
+                return {};
+        }
+        return all;
     }
 
     static std::vector<std::string> next(const arguments& args, const std::string& progress,
@@ -156,15 +213,18 @@ private:
             return list_part{count, end, whole.dump()}.text();
         };
         std::vector<std::string> result;
-        for (; begin + each * step <= total && result.size() < most_parts; begin += each * step)
+        std::size_t bytes = 0;
+        for (; begin + each * step <= total && bytes < most_bytes; begin += each * step) {
             result.push_back(part(each, begin + each * step));
+            bytes += result.back().size();
+        }
         result.push_back(begin == Pager::read_to(pages) ? list_part{each, 0, progress}.text()
                                                         : part(each, 0));
         return result;
     }
 
     /// Redis takes them in one step. What is behind them is cut when it is reached.
-    static constexpr std::size_t most_parts = 5000;
+    static constexpr std::size_t most_bytes = 4 << 20;
 
     std::uint64_t pages_ = 0;
     std::uint64_t end_ = 0; ///< up to which it has to come, in the units of the pager; 0 if unknown

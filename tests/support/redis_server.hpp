@@ -7,6 +7,9 @@
 #include <asio/ip/address_v4.hpp>
 #include <asio/ip/tcp.hpp>
 
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -119,6 +122,9 @@ public:
         if (process_ < 0)
             throw std::runtime_error{"fork failed"};
         if (process_ == 0) {
+#ifdef __linux__
+            ::prctl(PR_SET_PDEATHSIG, SIGKILL); // also where the test ends in the middle
+#endif
             ::execvp("redis-server", pointers.data());
             ::_exit(127);
         }

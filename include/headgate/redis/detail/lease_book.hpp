@@ -117,6 +117,7 @@ public:
             probe_over(used > 0);
         }
         std::size_t given_back = mine.tokens - std::min(used, mine.tokens);
+        gives_back_ = gives_back_ || (given_back > 0 && has_windows_);
         for (const piece& each : mine.pieces)
             finish(each, mine.at, now, given_back);
         if (used > mine.tokens)
@@ -316,8 +317,9 @@ private:
         lease_stock::lot mine{std::max(offset_.not_before(what.from), time{0}),
                               offset_.not_after(what.until), what.units * question.unit,
                               answer.is_probe, std::move(where)};
-        // What was asked for before a pause that is told only now is not for before its end.
-        if (mine.from < paused_until_ && offset_.not_before(server_pause_) < paused_until_) {
+        // What was asked for before a pause that Redis does not know of yet is not for before its
+        // end.
+        if (changes_.pause_until && mine.from < paused_until_) {
             give_back({mine});
             return;
         }

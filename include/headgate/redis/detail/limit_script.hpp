@@ -524,6 +524,10 @@ if units > 0 then
   if left > 0 then
     -- When to ask again: half a horizon before its turn, or when others have had theirs.
     if again == 0 then
+      local next_one = start_of(unit) or now + 1000000
+      if next_one > limit_end then again = next_one end
+    end
+    if again == 0 then
       again = now + horizon / 2
       if quiet > now and places then again = max(again, quiet) end
     else

@@ -195,21 +195,22 @@ private:
             co_return;
         }
         const auto found = part.judge(args_, pages.outcome(), place->progress());
+        fields more;
         if (!found.is_done) {
+            const ndjson_lines none;
             co_await stream_delay();
             if (pages.outcome().complete()) {
                 co_await stream_.async_fail(item, found.reason, token);
             } else if (const auto rest = part.rest(place->progress()); !rest.empty()) {
-                co_await append(item, lines, count, {}, rest);
+                co_await append(item, lines, count, more, rest);
             } else if (const auto pieces = part.pieces(args_);
                        !pieces.empty() && item.deliveries() >= stream_.options().max_deliveries()) {
-                co_await append(item, {}, 0, {}, pieces);
+                co_await append(item, none, 0, more, pieces);
             } else {
                 co_await stream_.async_fail(item, found.reason, token);
             }
             co_return;
         }
-        fields more;
         if (const auto total = pages.statistics().total; found.is_end && total)
             more["total"] = std::to_string(*total);
         co_await append(item, lines, count, more, found.follow_ups);

@@ -485,6 +485,13 @@ private:
         }
     }
 
+    /// Limits that are shared between processes are not this run's to change back.
+    void change_back([[maybe_unused]] const std::vector<limit>& limits)
+    {
+        if constexpr (has_own_limits)
+            limiter_.set_limits(limits);
+    }
+
     void finish(const std::exception_ptr& thrown)
     {
         if (thrown) {
@@ -498,11 +505,8 @@ private:
             std::lock_guard lock{finished_mutex_};
             finished_ = clock::now();
         }
-        // Limits that are shared between processes are not this run's to change back.
-        outcome result = state_.close([this](const std::vector<limit>& limits) {
-            if constexpr (has_own_limits)
-                limiter_.set_limits(limits);
-        });
+        outcome result =
+            state_.close([this](const std::vector<limit>& limits) { change_back(limits); });
         state_.observed().tell([&](observer& to, time at) { to.on_end(at, result, statistics()); });
         if (stall_watch_)
             stall_watch_->stop();

@@ -15,6 +15,8 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstdlib>
+#include <filesystem>
 #include <future>
 #include <memory>
 #include <string>
@@ -45,7 +47,7 @@ auto note(noted& where)
 redis::client_options quick(const std::string& url)
 {
     redis::client_options options{url};
-    options.command_timeout(5s).reconnect_backoff(5ms, 50ms);
+    options.command_timeout(60s).reconnect_backoff(5ms, 50ms);
     return options;
 }
 
@@ -274,17 +276,42 @@ TEST_CASE("A password and a database are part of the URL")
     CHECK(none.code == redis::error::authentication_failed);
 }
 
-TEST_CASE("TLS is there or is said not to be")
+TEST_CASE("TLS is there, with the certificate checked, or is said not to be")
 {
-    if (headgate::detail::redis_has_tls)
-        return;
     asio::io_context context;
     noted result;
-    redis::client client{context, redis::client_options{"rediss://127.0.0.1"}};
-    client.async_command({"PING"}, note(result));
-    context.run();
-    CHECK(result.code == redis::error::tls_unavailable);
-    CHECK(result.reply.text().find("no TLS") != std::string::npos);
+    if (!headgate::detail::redis_has_tls) {
+        redis::client client{context, redis::client_options{"rediss://127.0.0.1"}};
+        client.async_command({"PING"}, note(result));
+        context.run();
+        CHECK(result.code == redis::error::tls_unavailable);
+        CHECK(result.reply.text().find("no TLS") != std::string::npos);
+        return;
+    }
+    const std::string file =
+        (std::filesystem::temp_directory_path() / "headgate-redis-tls-").string() +
+        std::to_string(::getpid());
+    const std::string make =
+        "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost "
+        "-addext subjectAltName=DNS:localhost -keyout " +
+        file + " -out " + file + ".crt 2>/dev/null && cat " + file + ".crt >> " + file;
+    REQUIRE(std::system(make.c_str()) == 0);
+    const support::redis_server server{support::redis_server::options{}.certificate(file)};
+    const auto ping = [&](const std::string& host, const std::string& trusted) {
+        redis::client_options options{"rediss://" + host + ':' + std::to_string(server.port())};
+        options.ca_file(trusted).command_timeout(trusted.empty() || host[0] == '1' ? 500ms : 60s);
+        redis::client client{context, options};
+        noted answer;
+        client.async_command({"ECHO", std::string(100'000, 'e')}, note(answer));
+        context.restart();
+        context.run();
+        return answer;
+    };
+    CHECK(ping("localhost", file + ".crt").reply.text().size() == 100'000);
+    CHECK(ping("127.0.0.1", file + ".crt").code == redis::error::connect_failed); // another name
+    CHECK(ping("localhost", "").code == redis::error::connect_failed);            // not trusted
+    std::filesystem::remove(file);
+    std::filesystem::remove(file + ".crt");
 }
 
 TEST_CASE_METHOD(fixture, "Closing and destroying complete what waits")

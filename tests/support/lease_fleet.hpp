@@ -162,8 +162,8 @@ public:
     std::size_t most_in(time period) const
     {
         auto sorted = grants;
-        std::stable_sort(sorted.begin(), sorted.end(),
-                         [](const grant& a, const grant& b) { return a.at < b.at; });
+        std::sort(sorted.begin(), sorted.end(),
+                  [](const grant& a, const grant& b) { return a.at < b.at; });
         std::size_t most = 0;
         std::size_t sum = 0;
         for (std::size_t first = 0, last = 0; last < sorted.size(); ++last) {

@@ -101,8 +101,8 @@ public:
                 throw std::runtime_error{"process " + std::to_string(i) + " failed"};
             processes_[i].id = 0;
         }
-        std::stable_sort(grants.begin(), grants.end(),
-                         [](const grant& a, const grant& b) { return a.at < b.at; });
+        std::sort(grants.begin(), grants.end(),
+                  [](const grant& a, const grant& b) { return a.at < b.at; });
     }
 
     std::vector<grant> grants; ///< in the order of time

@@ -1,6 +1,8 @@
 #ifndef HEADGATE_TESTS_SUPPORT_REDIS_SERVER_HPP
 #define HEADGATE_TESTS_SUPPORT_REDIS_SERVER_HPP
 
+#include <headgate/error.hpp>
+
 #include "support/catch.hpp"
 
 #include <asio/io_context.hpp>
@@ -44,9 +46,17 @@ public:
             return *this;
         }
 
+        /// Speaks TLS and nothing else, with a certificate and its key in one file.
+        options& certificate(std::string file)
+        {
+            certificate_ = std::move(file);
+            return *this;
+        }
+
     private:
         friend class redis_server;
         bool persistent_;
+        std::string certificate_;
         std::string password_;
     };
 
@@ -110,6 +120,14 @@ public:
                                            options_.persistent_ ? "always" : "no",
                                            "--logfile",
                                            directory_ + "/log"};
+        if (!options_.certificate_.empty())
+            for (const std::string& each :
+                 {std::string{"--tls-port"}, std::to_string(port_), std::string{"--port"},
+                  std::string{"0"}, std::string{"--tls-cert-file"}, options_.certificate_,
+                  std::string{"--tls-key-file"}, options_.certificate_,
+                  std::string{"--tls-ca-cert-file"}, options_.certificate_,
+                  std::string{"--tls-auth-clients"}, std::string{"no"}})
+                arguments.push_back(each);
         if (!options_.password_.empty()) {
             arguments.push_back("--requirepass");
             arguments.push_back(options_.password_);
@@ -152,7 +170,7 @@ private:
     {
         asio::io_context context;
         asio::ip::tcp::socket socket{context};
-        asio::error_code failed;
+        headgate::error_code failed;
         socket.connect({asio::ip::address_v4::loopback(), port_}, failed);
         return !failed;
     }

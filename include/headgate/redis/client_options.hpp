@@ -94,8 +94,9 @@ public:
     /// What is set, or the default.
     int database() const noexcept { return database_; }
 
-    /// Whether to speak TLS, with the certificate and its name checked. hiredis has it from 1.0 on;
-    /// with an older one commands fail with `error::tls_unavailable`.
+    /// Whether to speak TLS, with the certificate and its name checked. hiredis has it from 1.0 on,
+    /// in hiredis_ssl: CMake's target speaks it where `find_package(hiredis_ssl)` came before it.
+    /// Otherwise commands fail with `error::tls_unavailable`.
     client_options& tls(bool wanted)
     {
         tls_ = wanted;

@@ -78,6 +78,9 @@ namespace HEADGATE_NAMESPACE::redis {
 /// Places of `limit::in_flight` are held for as long as their process says so three times in each
 /// `in_flight_ttl`.
 ///
+/// All processes should have the same options: what is taken for spent after a restart goes by
+/// those of the one that finds it out.
+///
 /// What it cannot do: a jump of the clock of Redis forwards lets windows end early. A permit that
 /// is held by a process that was stopped for longer than the `in_flight_ttl` is given to others.
 ///

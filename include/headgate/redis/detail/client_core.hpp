@@ -261,7 +261,7 @@ private:
             refuse(op, redis::error::bad_command, "not a command with one reply");
         } else if (options_.tls() && !redis_has_tls) {
             refuse(op, redis::error::tls_unavailable,
-                   "rediss: this hiredis has no TLS, which came with hiredis 1.0");
+                   "rediss: this hiredis has no TLS: it came with hiredis 1.0, in hiredis_ssl");
         } else {
             if (phase_ == phase::ready && in_flight_.empty() && link_->is_closed_by_peer())
                 disconnect(); // found out while idle: nothing is lost

@@ -12,18 +12,21 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
-// TLS came with hiredis 1.0, in a library of its own that stands on OpenSSL. A program that has the
-// headers but does not link them defines HEADGATE_REDIS_NO_TLS, in all translation units alike.
-#if !defined(HEADGATE_REDIS_NO_TLS) && HIREDIS_MAJOR >= 1
-#if __has_include(<hiredis/hiredis_ssl.h>) && __has_include(<openssl/ssl.h>)
+// TLS came with hiredis 1.0, in a library of its own, hiredis_ssl, that stands on OpenSSL. Having
+// its header does not say that it is linked, so that the CMake target defines HEADGATE_REDIS_TLS
+// where it links it. Whoever builds otherwise does it in all translation units alike.
+#if defined(HEADGATE_REDIS_TLS)
+#if HIREDIS_MAJOR < 1 || !__has_include(<hiredis/hiredis_ssl.h>)
+#error "HEADGATE_REDIS_TLS needs hiredis 1.0 or later with its hiredis_ssl"
+#endif
 #define HEADGATE_DETAIL_REDIS_TLS
 #include <hiredis/hiredis_ssl.h>
 #include <openssl/ssl.h>
-#endif
 #endif
 
 namespace HEADGATE_NAMESPACE::detail {
@@ -89,8 +92,10 @@ inline std::string begin_redis_tls(redisAsyncContext& context, const redis::clie
         SSL_free(session);
         return "TLS cannot be used with the host " + name;
     }
-    if (redisInitiateSSL(&context.c, session) != REDIS_OK) // takes the session over
+    if (redisInitiateSSL(&context.c, session) != REDIS_OK) {
+        SSL_free(session); // which is taken over only if that succeeds
         return context.c.errstr;
+    }
     return {};
 }
 

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <utility>
@@ -87,6 +88,8 @@ public:
     /// Takes out what may not be used any more.
     std::vector<lot> take_expired(time now)
     {
+        if (lots_.empty() || lots_.front().until >= now) // in the order of time, but for jumps
+            return {};
         return take_if([now](const lot& each) { return each.until < now; });
     }
 
@@ -101,12 +104,16 @@ private:
     std::vector<lot> take_if(Predicate chosen)
     {
         std::vector<lot> result;
-        const auto kept = std::stable_partition(lots_.begin(), lots_.end(),
-                                                [&](const lot& each) { return !chosen(each); });
-        result.assign(std::make_move_iterator(kept), std::make_move_iterator(lots_.end()));
-        lots_.erase(kept, lots_.end());
-        for (const lot& each : result)
-            tokens_ -= each.tokens;
+        std::deque<lot> kept;
+        for (lot& each : lots_) {
+            if (chosen(each)) {
+                tokens_ -= each.tokens;
+                result.push_back(std::move(each));
+            } else {
+                kept.push_back(std::move(each));
+            }
+        }
+        lots_ = std::move(kept);
         return result;
     }
 

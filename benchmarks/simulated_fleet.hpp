@@ -269,6 +269,7 @@ private:
         if (!it.alive)
             return;
         const time here = own(it);
+        it.leases.expire(here);
         while (it.waiting > 0 && it.leases.due(1) <= here) {
             const bool held = windows_ > 0; // of others nothing is learned from an answer
             const std::uint64_t grant = it.leases.take(1, here, held);

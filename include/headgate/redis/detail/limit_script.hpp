@@ -506,7 +506,7 @@ if units > 0 then
     end
     at = ceil(at)
     local till = at + lease
-    if scheduled then -- the first of them is late by then
+    if scheduled and not next(windows) then -- the first of them is late by then
       local behind = 0
       for i, l in ipairs(limits) do
         if l.tat then behind = max(behind, (n * unit - l.burst) * l.gap) end

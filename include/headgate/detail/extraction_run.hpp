@@ -498,15 +498,19 @@ private:
             std::lock_guard lock{finished_mutex_};
             finished_ = clock::now();
         }
-        // Limits that are shared between processes are not this run's to change back.
-        outcome result = state_.close([this](const std::vector<limit>& limits) {
-            if constexpr (has_own_limits)
-                limiter_.set_limits(limits);
-        });
+        outcome result =
+            state_.close([this](const std::vector<limit>& limits) { leave_with(limits); });
         state_.observed().tell([&](observer& to, time at) { to.on_end(at, result, statistics()); });
         if (stall_watch_)
             stall_watch_->stop();
         pages_.close(std::move(result));
+    }
+
+    /// Limits that are shared between processes are not this run's to change back.
+    void leave_with([[maybe_unused]] const std::vector<limit>& limits)
+    {
+        if constexpr (has_own_limits)
+            limiter_.set_limits(limits);
     }
 
     const typename clock::time_point started_ = clock::now();

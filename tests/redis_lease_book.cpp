@@ -73,6 +73,20 @@ TEST_CASE("A paced limit is evenly spaced over all clients")
     CHECK(granted(fleet).least >= 10'000 / 4 / 2);
 }
 
+TEST_CASE("A fast limit is used in full however many clients there are")
+{
+    for (const int clients : {1, 10, 100})
+        for (const auto& allowed : {limit::paced(10'000, 1s), limit::window(10'000, 1s)}) {
+            CAPTURE(clients, allowed.type());
+            support::lease_fleet fleet{server(), {allowed}};
+            for (int i = 0; i < clients; ++i) // as many as are needed until the next answer
+                fleet.add(static_cast<std::size_t>(2'000 / clients));
+            fleet.run_until(4s);
+            CHECK(fleet.granted_between(1s, 4s) >= 3 * 9'700);
+            CHECK(fleet.most_in(1s) <= 10'000 + 61); // the credit
+        }
+}
+
 TEST_CASE("A bucket gives its burst and then its rate")
 {
     support::lease_fleet fleet{server(), {limit::bucket(100, 1s, 20)}};

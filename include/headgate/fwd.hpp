@@ -71,6 +71,7 @@ class url;
 
 // headgate::extract
 
+class checkpoint;
 class extract_options;
 struct extract_statistics;
 class json_parser;
@@ -116,6 +117,8 @@ enum class checkpoint_error_code;
 class checkpoint_options;
 
 } // namespace sqlite
+
+// headgate::redis: <headgate/redis/fwd.hpp>
 
 } // namespace HEADGATE_NAMESPACE
 

@@ -180,7 +180,8 @@ end
 local function charge(i, n, from, till)
   local l = limits[i]
   if l.kind ~= 'w' then
-    l.tat = max(l.tat, from) + n * l.gap
+    -- Of those that go together the first would have been due as much before the last.
+    l.tat = max(l.tat, from - max(0, n - l.burst) * l.gap) + n * l.gap
     return nil
   end
   local w, rest = windows[i], n
@@ -445,8 +446,8 @@ end
 
 if units > 0 then
   local limit_end = now + horizon
-  -- What there is within the horizon, for all.
-  local there = units * unit
+  -- What there is within the horizon, for all, whatever this one asks for.
+  local there = 1e15
   for i, l in ipairs(limits) do
     if l.kind == 'w' then
       local w = windows[i]
@@ -461,6 +462,7 @@ if units > 0 then
     end
   end
   if room then there = min(there, max(room, 0)) end
+  if there == 1e15 then there = units * unit end
   local share = max(1, ceil(there / unit / (total + 1)))
   local lead = 0
   local first = redis.call('ZRANGE', turns, 0, 0, 'WITHSCORES')
@@ -475,7 +477,7 @@ if units > 0 then
   local batch = 1000000000
   for i, l in ipairs(limits) do
     if l.kind == 'b' or l.kind == 'p' then
-      batch = min(batch, max(1, floor(1000 / (l.gap * unit))))
+      batch = min(batch, max(1, floor(min(1000, credit / 2) / (l.gap * unit))))
     end
   end
   while allowed > 0 do
@@ -503,7 +505,14 @@ if units > 0 then
       if not at or at > limit_end then again = at or (now + 1000000) break end
     end
     at = ceil(at)
-    local till = at + (scheduled and credit or lease)
+    local till = at + lease
+    if scheduled then -- the first of them is late by then
+      local behind = 0
+      for i, l in ipairs(limits) do
+        if l.tat then behind = max(behind, (n * unit - l.burst) * l.gap) end
+      end
+      till = at + floor(credit - min(behind, credit / 2))
+    end
     local group = {at, till, n}
     for i, l in ipairs(limits) do
       if l.kind ~= 'f' then

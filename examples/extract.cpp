@@ -231,8 +231,8 @@ ending failure_of(const std::exception_ptr& thrown)
             std::rethrow_exception(thrown);
     } catch (const bad_usage& e) {
         return {2, "bad_usage", e.what()};
-    } catch (const output_failure& e) {
-        return {1, "write_failed", e.what()};
+    } catch (const work_failure& e) {
+        return {1, e.outcome(), e.what()};
     } catch (const std::exception& e) {
         return {1, "work_failed", e.what()};
     }

@@ -7,6 +7,7 @@
 #include "extract_output.hpp"
 #include "extract_paging.hpp"
 #include "extract_work_item.hpp"
+#include "extract_work_output.hpp"
 
 #include <headgate/async_limiter.hpp>
 #include <headgate/http/client.hpp>
@@ -18,30 +19,18 @@
 #include <asio/redirect_error.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/use_awaitable.hpp>
-#include <nlohmann/json.hpp>
-
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
-#include <filesystem>
 #include <memory>
-#include <optional>
 #include <set>
-#include <stdexcept>
 #include <string>
 #include <system_error>
 #include <utility>
 #include <vector>
-
-/// An output could not be written.
-class output_failure : public std::runtime_error {
-public:
-    using std::runtime_error::runtime_error;
-};
 
 /// This process's share of a job that several do together.
 ///
@@ -59,7 +48,9 @@ public:
           stream_{context, where_.options, where_.key,
                   headgate::redis::work_stream_options{}.visibility(std::chrono::seconds{10})},
           appending_{context, headgate::limit::in_flight(1)},
-          pool_{context, std::clamp<std::size_t>(args.max_in_flight / list_part::most_pages, 1, 16)}
+          pool_{context,
+                std::clamp<std::size_t>(args.max_in_flight / list_part::most_pages, 1, 16)},
+          output_{args.output}
     {
     }
 
@@ -90,13 +81,12 @@ public:
     const headgate::redis::work_stream_statistics& job() const noexcept { return job_; }
 
     /// How many records this process has written, and how many stood in the output before.
-    std::uint64_t records() const noexcept { return output_ ? known_.lines - before_ : 0; }
-    std::uint64_t before() const noexcept { return before_; }
+    std::uint64_t records() const noexcept { return output_.records(); }
+    std::uint64_t before() const noexcept { return output_.before(); }
 
 private:
+    using clock = std::chrono::steady_clock;
     using fields = headgate::redis::work_fields;
-
-    static constexpr const char* outputs = "output ";
 
     asio::awaitable<void> begin()
     {
@@ -110,46 +100,18 @@ private:
             throw bad_usage{"--work " + where_.key + " is another job: " + seeded.job + ", not " +
                             job};
         check(failed);
-        take_output();
+        output_.take();
         const fields all =
             co_await stream_.async_fields(asio::redirect_error(asio::use_awaitable, failed));
         check(failed);
-        go_on_with_output(all);
-    }
-
-    /// Before it is asked what is acknowledged of it: who has written it until now may have added
-    /// to that.
-    void take_output()
-    {
-        try {
-            output_.emplace(output_file::alone(args_.output));
-        } catch (const std::exception& e) {
-            throw bad_usage{e.what()};
-        }
-    }
-
-    void go_on_with_output(const fields& all)
-    {
-        const auto mine = all.find(outputs + name_);
-        is_registered_ = mine != all.end();
-        if (is_registered_)
-            known_ = read(mine->second);
-        else if (output_->size() > 0) // a machine with a new name, or a job that Redis has lost
-            throw bad_usage{args_.output + " is not empty, but --work " + where_.key +
-                            " knows nothing of it. To begin anew remove it"};
-        try {
-            output_->go_on_behind(known_);
-        } catch (const std::exception& e) {
-            throw bad_usage{e.what()};
-        }
-        before_ = known_.lines;
+        output_.go_on(all, where_.key);
     }
 
     asio::awaitable<void> take_parts()
     {
         while (!stopping_) {
             std::error_code failed;
-            const auto patience = std::chrono::steady_clock::now() + std::chrono::milliseconds{500};
+            const auto patience = clock::now() + std::chrono::milliseconds{500};
             auto item = co_await stream_.async_pop_until(
                 patience, asio::redirect_error(asio::use_awaitable, failed));
             if (failed == asio::error::timed_out)
@@ -160,11 +122,17 @@ private:
                     break;
                 co_await do_part(*item);
             } catch (const std::exception&) {
-                if (!failure_)
-                    failure_ = std::current_exception();
-                stop();
+                fail();
             }
         }
+    }
+
+    /// What is thrown ends this process's share.
+    void fail()
+    {
+        if (!failure_)
+            failure_ = std::current_exception();
+        stop();
     }
 
     asio::awaitable<void> do_part(const headgate::redis::work_item& item)
@@ -177,6 +145,7 @@ private:
         auto pages = start(client_, limiter_, args_, options);
         ndjson_lines lines;
         std::uint64_t count = 0;
+        const auto begun = clock::now();
         reading_.insert(&pages);
         for (;;) {
             auto page = co_await pages.next();
@@ -185,6 +154,7 @@ private:
             for (const headgate::record each : page->records())
                 lines.append(each);
             count += page->records().size();
+            last_page_ = clock::now();
         }
         reading_.erase(&pages);
         add(pages.statistics());
@@ -197,18 +167,11 @@ private:
         const auto found = part.judge(args_, pages.outcome(), place->progress());
         fields more;
         if (!found.is_done) {
-            const ndjson_lines none;
-            co_await stream_delay();
-            if (pages.outcome().complete()) {
-                co_await stream_.async_fail(item, found.reason, token);
-            } else if (const auto rest = part.rest(place->progress()); !rest.empty()) {
+            if (const auto rest = part.rest(place->progress());
+                !rest.empty() && !pages.outcome().complete())
                 co_await append(item, lines, count, more, rest);
-            } else if (const auto pieces = part.pieces(args_);
-                       !pieces.empty() && item.deliveries() >= stream_.options().max_deliveries()) {
-                co_await append(item, none, 0, more, pieces);
-            } else {
-                co_await stream_.async_fail(item, found.reason, token);
-            }
+            else
+                co_await retry(item, part, pages.outcome(), found.reason, begun);
             co_return;
         }
         if (const auto total = pages.statistics().total; found.is_end && total)
@@ -216,11 +179,50 @@ private:
         co_await append(item, lines, count, more, found.follow_ups);
     }
 
-    /// A part that failed is not to be had again at once.
-    asio::awaitable<void> stream_delay()
+    /// A part brought nothing. It is tried again a few times, then its pages one by one, then it is
+    /// set aside. Not if no page came for any other meanwhile: then it may be the server that
+    /// fails, which is waited for; nor if it is the limit that keeps this process back.
+    asio::awaitable<void> retry(const headgate::redis::work_item& item, const list_part& part,
+                                headgate::outcome how, std::string reason, clock::time_point begun)
     {
-        asio::steady_timer wait{stream_.get_executor(), std::chrono::seconds{1}};
-        co_await wait.async_wait(asio::use_awaitable);
+        using headgate::outcome_code;
+        std::error_code failed;
+        auto token = asio::redirect_error(asio::use_awaitable, failed);
+        const bool is_kept_back =
+            how.code() == outcome_code::cancelled || how.code() == outcome_code::wait_too_long;
+        const bool is_served = how.code() != outcome_code::page_failed || last_page_ > begun;
+        if (is_kept_back || (!is_served && clock::now() - last_page_ > args_.max_wait)) {
+            co_await stream_.async_release(item, token);
+            throw work_failure{std::string{to_string(how.code())}, how.reason()};
+        }
+        if (last_page_ != waited_since_)
+            wait_ = std::chrono::seconds{1};
+        waited_since_ = last_page_;
+        const std::chrono::seconds time = is_served ? std::chrono::seconds{1} : wait_;
+        co_await wait_for(time);
+        if (!is_served) {
+            wait_ = std::min(2 * time, std::chrono::seconds{30});
+            co_await stream_.async_release(item, token);
+            co_return;
+        }
+        const auto pieces = part.pieces(args_);
+        const ndjson_lines none;
+        const fields nothing;
+        if (how.code() == outcome_code::page_failed && !pieces.empty() &&
+            item.deliveries() >= stream_.options().max_deliveries())
+            co_await append(item, none, 0, nothing, pieces);
+        else
+            co_await stream_.async_fail(item, std::move(reason), token);
+    }
+
+    /// Waits, unless this process is to end.
+    asio::awaitable<void> wait_for(std::chrono::seconds time)
+    {
+        const auto until = clock::now() + time;
+        while (!stopping_ && clock::now() < until) {
+            asio::steady_timer wait{stream_.get_executor(), std::chrono::milliseconds{500}};
+            co_await wait.async_wait(asio::use_awaitable);
+        }
     }
 
     /// Writes what a part brought and acknowledges it. One at a time: Redis knows one length.
@@ -231,63 +233,33 @@ private:
         const auto turn = co_await appending_.async_acquire_permit(1, asio::use_awaitable);
         std::error_code failed;
         auto token = asio::redirect_error(asio::use_awaitable, failed);
-        if (!is_registered_ && !failure_) {
+        if (!output_.is_known() && !failure_) {
             fields begun;
-            begun[outputs + name_] = text_of(known_);
+            begun[output_.name()] = output_.note();
             co_await stream_.async_update(item, item.payload(), begun, token);
             if (failed == headgate::redis::error::taken_over)
                 co_return;
             check(failed);
-            is_registered_ = true;
+            output_.is_known(true);
         }
-        if (!failure_)
-            write(lines, count);
+        try {
+            if (!failure_)
+                output_.write(lines, count);
+        } catch (const std::exception&) {
+            fail();
+        }
         if (failure_) { // now, or that of another part: where the output ends is not known then
             co_await stream_.async_release(item, token);
             co_return;
         }
-        const written now = output_->sync();
-        more[outputs + name_] = text_of(now);
+        more[output_.name()] = output_.note();
         co_await stream_.async_acknowledge(item, more, follow_ups, token);
         if (failed == headgate::redis::error::taken_over) {
-            output_->cut(known_); // somebody else writes it
+            output_.take_back(); // somebody else writes it
             co_return;
         }
         check(failed);
-        known_ = now;
-    }
-
-    /// Writes so many records, or notes why it cannot. Of those of a part all are written or none.
-    void write(const ndjson_lines& lines, std::uint64_t count)
-    {
-        try {
-            check_output();
-            output_->write(lines.text());
-            const written now = output_->sync();
-            check_output();
-            if (now.lines != known_.lines + count)
-                throw std::logic_error{"records were not written as lines"};
-        } catch (const std::exception& e) {
-            failure_ = std::make_exception_ptr(output_failure{e.what()});
-            stop();
-            take_back();
-        }
-    }
-
-    void take_back() noexcept
-    {
-        try {
-            output_->cut(known_);
-        } catch (const std::exception&) {
-            return; // what is too much is cut off by whoever goes on, or ends the job
-        }
-    }
-
-    void check_output() const
-    {
-        if (!output_->is_in_place())
-            throw std::runtime_error{args_.output +
-                                     " was removed, replaced or changed while it was written"};
+        output_.acknowledge();
     }
 
     /// The job is done: says how, and cuts off what processes that were killed have left.
@@ -299,15 +271,8 @@ private:
         check(failed);
         const fields all = co_await stream_.async_fields(token);
         check(failed);
-        if (!output_->is_in_place())
-            throw output_failure{args_.output + " was removed, replaced or changed"};
-        std::uint64_t lines = 0;
-        for (const auto& [name, value] : all)
-            if (name.starts_with(outputs)) {
-                const written there = read(value);
-                lines += there.lines;
-                trim(name.substr(std::string{outputs}.size()), there);
-            }
+        output_.check();
+        const std::uint64_t lines = output_.trim_all(all);
         using headgate::outcome_code;
         const auto total = all.find("total");
         if (job_.dead > 0) {
@@ -326,48 +291,12 @@ private:
         }
     }
 
-    /// Cuts off what was not acknowledged of an output that nobody writes any more.
-    void trim(const std::string& name, const written& there)
-    {
-        const auto slash = name.find('/');
-        if (name == name_ || slash == std::string::npos || name.substr(0, slash) != host_ + ':')
-            return;
-        const std::string file = name.substr(slash);
-        std::error_code failed;
-        if (std::filesystem::file_size(file, failed) <= there.bytes || failed)
-            return;
-        try {
-            const output_file cut{file, there};
-        } catch (const std::exception&) {
-            return; // that it is longer than it should be Redis still says
-        }
-    }
-
     void check(std::error_code failed) const
     {
         if (failed)
-            throw std::runtime_error{"--work " + where_.key + ": " + failed.message() +
-                                     (stream_.last_error().empty() ? "" : ": ") +
-                                     stream_.last_error()};
-    }
-
-    static written read(const std::string& text)
-    {
-        const auto from = nlohmann::json::parse(text);
-        return {from.at("bytes").get<std::uint64_t>(), from.at("lines").get<std::uint64_t>(),
-                from.at("tail").get<std::uint64_t>()};
-    }
-
-    static std::string text_of(const written& there)
-    {
-        return nlohmann::json{{"bytes", there.bytes}, {"lines", there.lines}, {"tail", there.tail}}
-            .dump();
-    }
-
-    static std::string host_name()
-    {
-        char name[256] = {};
-        return ::gethostname(name, sizeof name - 1) == 0 ? name : "localhost";
+            throw work_failure{"work_failed", "--work " + where_.key + ": " + failed.message() +
+                                                  (stream_.last_error().empty() ? "" : ": ") +
+                                                  stream_.last_error()};
     }
 
     void add(const headgate::extract_statistics& one)
@@ -391,16 +320,12 @@ private:
     headgate::redis::work_stream stream_;
     headgate::async_limiter appending_;
     headgate::worker_pool pool_;
-    const std::string host_ = host_name();
-    const std::string name_ =
-        host_ + ':' +
-        std::filesystem::weakly_canonical(std::filesystem::absolute(args_.output)).string();
-    std::optional<output_file> output_;
-    written known_; // of the output, acknowledged
-    std::uint64_t before_ = 0;
+    work_output output_;
     std::set<headgate::page_stream*> reading_;
     bool stopping_ = false;
-    bool is_registered_ = false; // Redis knows of the output
+    clock::time_point last_page_ = clock::now(); // or when this process began
+    clock::time_point waited_since_;             // last_page_ when it was last waited for another
+    std::chrono::seconds wait_{1};
     std::exception_ptr failure_;
     headgate::outcome outcome_;
     headgate::extract_statistics total_;

@@ -297,14 +297,15 @@ class WorkLists(Work):
                     styles = [style for style in styles if style != "clamp"]
                 for style in styles:
                     self.change(f"{records}", records=records)
-                running = [(style, name, self.worker(name + style, path=style, job=f"{records}"))
+                running = [(style, name, self.worker(f"{name}-{style}-{records}", path=style,
+                                                     job=f"{records}"))
                            for style in styles for name in "ab"]
                 for style, name, process in running:
                     with self.subTest(style=style, records=records, name=name):
                         self.assert_complete(self.end(process))
                 for style in styles:
                     with self.subTest(style=style, records=records):
-                        self.assert_once(["a" + style, "b" + style], records)
+                        self.assert_once([f"{name}-{style}-{records}" for name in "ab"], records)
 
     def test_a_list_that_grows(self):
         self.change(grow=3)

@@ -87,6 +87,33 @@ TEST_CASE("A fast limit is used in full however many clients there are")
         }
 }
 
+TEST_CASE("Those who die, or whose answers are lost, hold nobody up")
+{
+    const auto run = [](double loss) {
+        support::lease_fleet fleet{server(), {limit::paced(10'000, 1s)}};
+        fleet.loss = loss;
+        for (int i = 0; i < 100; ++i)
+            fleet.add(30);
+        fleet.run_until(2s);
+        for (std::size_t i = 50; i < 100; ++i)
+            fleet[i].alive = loss > 0;
+        fleet.run_until(3s);
+        return fleet.granted_between(2s, 3s);
+    };
+    CHECK(run(0) >= 8'500);
+    CHECK(run(0.01) >= 9'000);
+}
+
+TEST_CASE("Who waits for a slow limit does not ask all the time")
+{
+    support::lease_fleet fleet{server(), {limit::paced(100, 1s)}};
+    for (int i = 0; i < 200; ++i)
+        fleet.add(2);
+    fleet.run_until(5s);
+    CHECK(fleet.granted_between(1s, 5s) >= 390);
+    CHECK(fleet.asked() <= 200 * 5 * 6);
+}
+
 TEST_CASE("A schedule is kept where Redis is further away than its credit")
 {
     const auto allowed = limit::paced(1'000, 1s);
@@ -106,16 +133,20 @@ TEST_CASE("A schedule is kept where Redis is further away than its credit")
 
 TEST_CASE("What was leased and not used in time is not used later")
 {
-    support::lease_fleet fleet{server(), {limit::paced(1'000, 1s)}};
-    fleet.add(50);
-    fleet.run_until(1s);
-    const auto before = fleet[0].granted;
-    fleet[0].waiting = 0; // the line is empty, but what was asked for comes
-    fleet.run_until(2s);
-    CHECK(fleet[0].granted == before);
-    fleet[0].waiting = 50;
-    fleet.serve(0);
-    CHECK(fleet[0].granted <= before + 6);
+    headgate::detail::lease_book book{{limit::paced(1'000, 1s)}, {}};
+    book.wants(10, 1);
+    const auto question = book.ask(1ms);
+    REQUIRE(question);
+    headgate::detail::lease_answer answer;
+    answer.now = 1'700'000'000'000'000;
+    answer.epoch = "one.0";
+    answer.groups.push_back({answer.now, answer.now + 5'000, 10, {}});
+    book.answered(*question, answer, 1ms, 2ms);
+    book.expire(3ms);
+    CHECK(book.due(10) <= 3ms);
+    book.expire(1s);
+    CHECK(book.due(1) == std::chrono::nanoseconds::max());
+    CHECK(book.returned() == 10);
 }
 
 TEST_CASE("A bucket gives its burst and then its rate")

@@ -463,11 +463,12 @@ if units > 0 then
   end
   if room then there = min(there, max(room, 0)) end
   if there == 1e15 then there = units * unit end
-  local share = max(1, ceil(there / unit / max(total, 2)))
+  local share = max(1, ceil(there / unit / (total + 1)))
   local lead = 0
   local first = redis.call('ZRANGE', turns, 0, 0, 'WITHSCORES')
   if first[1] then lead = (mark - tonumber(first[2])) / unit end
-  local allowed = min(units, max(0, floor(share - lead)))
+  -- Who is ahead gets less, not nothing: the one behind may be dead, or its answer lost.
+  local allowed = min(units, max(0, floor(share - lead), floor(share * 3 / 4)))
   if alone then allowed = min(units, share) end
   if room then allowed = min(allowed, max(0, floor(room / unit))) end
   if phase == 'probing' then allowed = 0; again = now + 3 * horizon end
@@ -532,23 +533,20 @@ if units > 0 then
   mark = mark + (units - left) * unit
   if left > 0 then
     -- When to ask again: half a horizon before its turn, or when others have had theirs.
+    local rank = redis.call('ZCOUNT', turns, '-inf', '(' .. text(mark)) +
+                 floor(redis.call('ZCOUNT', turns, text(mark), text(mark)) / 2)
     if again == 0 then
-      local next_one = start_of(unit) or now + 1000000
-      if next_one > limit_end then again = next_one end
+      again = max(now + horizon, start_of(unit) or now + 1000000)
+      if quiet > now and places then again = max(again, quiet + horizon / 2) end
     end
-    if again == 0 then
-      again = now + horizon * 2 / 3
-      if quiet > now and places then again = max(again, quiet) end
-    else
-      local rank = redis.call('ZCOUNT', turns, '-inf', '(' .. text(mark))
-      if rank > 0 and phase ~= 'probing' then
-        local later = start_of(unit * (rank + 1)) or again
-        again = min(max(again, later), again + 1000000)
-      end
-      again = max(now + horizon / 4, again - horizon / 2)
+    if rank > 0 and phase ~= 'probing' then
+      local later = start_of(unit * (rank + 1)) or again
+      -- Not all in the same moment, which the last three digits of the clock are to prevent.
+      again = min(max(again, later), again + 750000 - now % 1000 * 500)
     end
+    again = max(now + horizon / 4, again - horizon / 2)
     redis.call('ZADD', turns, text(mark), me)
-    redis.call('HSET', state, 's:' .. me, text(again + 300000), 'v:' .. me, text(mark))
+    redis.call('HSET', state, 's:' .. me, text(again + max(50000, horizon)), 'v:' .. me, text(mark))
   else
     redis.call('HDEL', state, 's:' .. me)
     redis.call('HSET', state, 'v:' .. me, text(mark))

@@ -191,7 +191,15 @@ private:
         const bool is_kept_back =
             how.code() == outcome_code::cancelled || how.code() == outcome_code::wait_too_long;
         const bool is_served = how.code() != outcome_code::page_failed || last_page_ > begun;
-        if (is_kept_back || (!is_served && clock::now() - last_page_ > args_.max_wait)) {
+        const auto pieces = part.pieces(args_);
+        const ndjson_lines none;
+        const fields nothing;
+        const bool is_too_long = !is_served && clock::now() - last_page_ > args_.max_wait;
+        if (is_too_long && !pieces.empty()) {
+            co_await append(item, none, 0, nothing, pieces);
+            co_return;
+        }
+        if (is_kept_back || is_too_long) {
             co_await stream_.async_release(item, token);
             throw work_failure{std::string{to_string(how.code())}, how.reason()};
         }
@@ -205,9 +213,6 @@ private:
             co_await stream_.async_release(item, token);
             co_return;
         }
-        const auto pieces = part.pieces(args_);
-        const ndjson_lines none;
-        const fields nothing;
         if (how.code() == outcome_code::page_failed && !pieces.empty() &&
             item.deliveries() >= stream_.options().max_deliveries())
             co_await append(item, none, 0, nothing, pieces);

@@ -196,6 +196,7 @@ private:
         const fields nothing;
         const bool is_too_long = !is_served && clock::now() - last_page_ > args_.max_wait;
         if (is_too_long && !pieces.empty()) {
+            last_page_ = clock::now(); // each of them has its time
             co_await append(item, none, 0, nothing, pieces);
             co_return;
         }
@@ -328,7 +329,7 @@ private:
     work_output output_;
     std::set<headgate::page_stream*> reading_;
     bool stopping_ = false;
-    clock::time_point last_page_ = clock::now(); // or when this process began
+    clock::time_point last_page_ = clock::now(); // or what else the wait for the server began with
     clock::time_point waited_since_;             // last_page_ when it was last waited for another
     std::chrono::seconds wait_{1};
     std::exception_ptr failure_;

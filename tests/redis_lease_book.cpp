@@ -87,6 +87,37 @@ TEST_CASE("A fast limit is used in full however many clients there are")
         }
 }
 
+TEST_CASE("A schedule is kept where Redis is further away than its credit")
+{
+    const auto allowed = limit::paced(1'000, 1s);
+    for (const auto& limits :
+         {std::vector{allowed}, std::vector{allowed, limit::window(1'000, 1s)}}) {
+        CAPTURE(limits.size());
+        support::lease_fleet fleet{server(), limits};
+        fleet.delay_least = 10ms;
+        fleet.delay_most = 11ms;
+        fleet.add(200);
+        fleet.add(200);
+        fleet.run_until(4s);
+        CHECK(fleet.granted_between(1s, 4s) >= 2'700);
+        CHECK(fleet.most_in(1s) <= 1'000 + 5 + 22 + 1);
+    }
+}
+
+TEST_CASE("What was leased and not used in time is not used later")
+{
+    support::lease_fleet fleet{server(), {limit::paced(1'000, 1s)}};
+    fleet.add(50);
+    fleet.run_until(1s);
+    const auto before = fleet[0].granted;
+    fleet[0].waiting = 0; // the line is empty, but what was asked for comes
+    fleet.run_until(2s);
+    CHECK(fleet[0].granted == before);
+    fleet[0].waiting = 50;
+    fleet.serve(0);
+    CHECK(fleet[0].granted <= before + 6);
+}
+
 TEST_CASE("A bucket gives its burst and then its rate")
 {
     support::lease_fleet fleet{server(), {limit::bucket(100, 1s, 20)}};

@@ -127,6 +127,7 @@ public:
         client& it = *clients_[n];
         if (!it.alive)
             return;
+        it.leases.expire(own(it));
         while (it.waiting > 0 && it.leases.due(it.unit) <= own(it)) {
             it.leases.arrived(it.unit, own(it)); // another one comes for each that was served
             const auto order = it.leases.take(it.unit, own(it), it.holds > time{0});

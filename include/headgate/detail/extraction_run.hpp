@@ -485,6 +485,13 @@ private:
         }
     }
 
+    /// Limits that are shared between processes are not this run's to change back.
+    void change_back([[maybe_unused]] const std::vector<limit>& limits)
+    {
+        if constexpr (has_own_limits)
+            limiter_.set_limits(limits);
+    }
+
     void finish(const std::exception_ptr& thrown)
     {
         if (thrown) {
@@ -499,18 +506,11 @@ private:
             finished_ = clock::now();
         }
         outcome result =
-            state_.close([this](const std::vector<limit>& limits) { leave_with(limits); });
+            state_.close([this](const std::vector<limit>& limits) { change_back(limits); });
         state_.observed().tell([&](observer& to, time at) { to.on_end(at, result, statistics()); });
         if (stall_watch_)
             stall_watch_->stop();
         pages_.close(std::move(result));
-    }
-
-    /// Limits that are shared between processes are not this run's to change back.
-    void leave_with([[maybe_unused]] const std::vector<limit>& limits)
-    {
-        if constexpr (has_own_limits)
-            limiter_.set_limits(limits);
     }
 
     const typename clock::time_point started_ = clock::now();

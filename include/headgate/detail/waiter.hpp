@@ -148,8 +148,9 @@ private:
 /// `Waiter` derives from `waiter<Args...>` and adds what the operation is waiting for. `Elsewhere`:
 /// the handler has another executor than the object that is waited on.
 ///
-/// Both contexts have work until the handler is through: while it waits by what is kept here, then
-/// because posting is work for the one that it is posted to.
+/// Both contexts have work until the handler runs: while it waits by what is kept here, then because
+/// posting is work for the one that it is posted to. No longer: whoever waits for the handler in
+/// another thread, as for a future, may destroy the context that was waited on at once.
 template <class Waiter, class Handler, class IoExecutor, bool Elsewhere>
 class waiter_op final : public Waiter {
     struct nothing {
@@ -216,7 +217,6 @@ private:
                 slot.clear();
             // The memory is given back before the handler runs, so that the next operation that
             // the handler starts can have it.
-            [[maybe_unused]] const auto work = std::move(op_->io_work_);
             auto result = op_->take_result();
             Handler handler{std::move(op_->handler_)};
             op_.reset();
@@ -269,7 +269,7 @@ public:
 
     void operator()()
     {
-        [[maybe_unused]] const auto work = std::move(io_work_);
+        io_work_.reset();
         Waiter::deliver_at_once(std::move(handler_), std::move(result_));
     }
 

@@ -74,6 +74,9 @@ public:
         bin_now_ += tokens;
     }
 
+    /// Lets go of what may not be used any more, which `due` would count; before granting.
+    void expire(time now) { give_back(stock_.take_expired(now)); }
+
     /// When `n` tokens can be granted; `time::max()` if they are not leased.
     time due(std::size_t n) const noexcept { return stock_.due(n); }
 
@@ -175,7 +178,7 @@ public:
     /// @param only_to_look nothing is wanted: is Redis there?
     std::optional<lease_request> ask(time now, bool only_to_look = false)
     {
-        give_back(stock_.take_expired(now));
+        expire(now);
         if (next_ask(now) > now && !(only_to_look && !asking_ && now >= not_before_))
             return std::nullopt;
         lease_request result = std::move(changes_);
@@ -234,7 +237,7 @@ public:
         }
         satisfied_ = got >= question.units;
         const time server_says = answer.again > 0 ? offset_.not_before(answer.again) : time{0};
-        again_ = satisfied_ ? asked_at_ + how_.horizon / 2
+        again_ = satisfied_ ? asked_at_ + how_.horizon * 2 / 3
                             : std::max(asked_at_ + how_.horizon / 4, server_says);
         return changed;
     }
@@ -288,11 +291,13 @@ private:
         limits_ = std::move(limits);
         text_ = to_text(limits_);
         most_ = std::numeric_limits<std::size_t>::max();
-        counts_in_flight_ = has_windows_ = false;
+        counts_in_flight_ = has_windows_ = has_schedule_ = false;
         for (const limit& each : limits_) {
             most_ = std::min(most_, each.burst());
             counts_in_flight_ = counts_in_flight_ || each.type() == limit::kind::in_flight;
             has_windows_ = has_windows_ || each.type() == limit::kind::window;
+            has_schedule_ = has_schedule_ || each.type() == limit::kind::bucket ||
+                            each.type() == limit::kind::paced;
         }
     }
 
@@ -314,9 +319,17 @@ private:
         auto where = std::make_shared<lease_source>();
         where->epoch = answer.epoch;
         where->steps = what.steps;
-        lease_stock::lot mine{std::max(offset_.not_before(what.from), time{0}),
-                              offset_.not_after(what.until), what.units * question.unit,
-                              answer.is_probe, std::move(where)};
+        const time from = std::max(offset_.not_before(what.from), time{0});
+        time until = offset_.not_after(what.until);
+        if (has_schedule_) {
+            // A schedule does not mind when it begins for this client, which is later than for
+            // Redis by a round trip at most; a window does.
+            const time span =
+                has_windows_ ? question.credit : time{(what.until - what.from) * 1000};
+            until = has_windows_ ? std::min(until, from + span) : from + span;
+        }
+        lease_stock::lot mine{from, until, what.units * question.unit, answer.is_probe,
+                              std::move(where)};
         // What was asked for before a pause that Redis does not know of yet is not for before its
         // end.
         if (changes_.pause_until && mine.from < paused_until_) {
@@ -492,6 +505,7 @@ private:
     std::size_t most_ = 0;
     bool counts_in_flight_ = false;
     bool has_windows_ = false;
+    bool has_schedule_ = false;
 
     server_offset offset_;
     std::string epoch_;

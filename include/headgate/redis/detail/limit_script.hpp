@@ -463,7 +463,7 @@ if units > 0 then
   end
   if room then there = min(there, max(room, 0)) end
   if there == 1e15 then there = units * unit end
-  local share = max(1, ceil(there / unit / (total + 1)))
+  local share = max(1, ceil(there / unit / max(total, 2)))
   local lead = 0
   local first = redis.call('ZRANGE', turns, 0, 0, 'WITHSCORES')
   if first[1] then lead = (mark - tonumber(first[2])) / unit end
@@ -506,7 +506,7 @@ if units > 0 then
     end
     at = ceil(at)
     local till = at + lease
-    if scheduled then -- the first of them is late by then
+    if scheduled and not next(windows) then -- the first of them is late by then
       local behind = 0
       for i, l in ipairs(limits) do
         if l.tat then behind = max(behind, (n * unit - l.burst) * l.gap) end
@@ -537,7 +537,7 @@ if units > 0 then
       if next_one > limit_end then again = next_one end
     end
     if again == 0 then
-      again = now + horizon / 2
+      again = now + horizon * 2 / 3
       if quiet > now and places then again = max(again, quiet) end
     else
       local rank = redis.call('ZCOUNT', turns, '-inf', '(' .. text(mark))

@@ -246,6 +246,7 @@ private:
             return std::nullopt;
         const time now = clock();
         book_.arrived(tokens, now);
+        book_.expire(now);
         if (!waiting_.empty() || !is_due(tokens, now))
             return std::nullopt;
         const auto result = grant(tokens, now, held);
@@ -353,6 +354,7 @@ private:
     void serve(granted_waiters& decided)
     {
         const time now = clock();
+        book_.expire(now);
         while (!waiting_.empty() && is_due(waiting_.front().tokens, now)) {
             acquire_waiter& op = waiting_.front();
             remove(op);

@@ -191,7 +191,16 @@ private:
         const bool is_kept_back =
             how.code() == outcome_code::cancelled || how.code() == outcome_code::wait_too_long;
         const bool is_served = how.code() != outcome_code::page_failed || last_page_ > begun;
-        if (is_kept_back || (!is_served && clock::now() - last_page_ > args_.max_wait)) {
+        const auto pieces = part.pieces(args_);
+        const ndjson_lines none;
+        const fields nothing;
+        const bool is_too_long = !is_served && clock::now() - last_page_ > args_.max_wait;
+        if (is_too_long && !pieces.empty()) {
+            last_page_ = clock::now(); // each of them has its time
+            co_await append(item, none, 0, nothing, pieces);
+            co_return;
+        }
+        if (is_kept_back || is_too_long) {
             co_await stream_.async_release(item, token);
             throw work_failure{std::string{to_string(how.code())}, how.reason()};
         }
@@ -205,9 +214,6 @@ private:
             co_await stream_.async_release(item, token);
             co_return;
         }
-        const auto pieces = part.pieces(args_);
-        const ndjson_lines none;
-        const fields nothing;
         if (how.code() == outcome_code::page_failed && !pieces.empty() &&
             item.deliveries() >= stream_.options().max_deliveries())
             co_await append(item, none, 0, nothing, pieces);
@@ -323,7 +329,7 @@ private:
     work_output output_;
     std::set<headgate::page_stream*> reading_;
     bool stopping_ = false;
-    clock::time_point last_page_ = clock::now(); // or when this process began
+    clock::time_point last_page_ = clock::now(); // or what else the wait for the server began with
     clock::time_point waited_since_;             // last_page_ when it was last waited for another
     std::chrono::seconds wait_{1};
     std::exception_ptr failure_;

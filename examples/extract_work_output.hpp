@@ -97,11 +97,11 @@ public:
             output_->write(lines.text());
             if (output_->sync().lines != acknowledged_.lines + count)
                 throw std::logic_error{"records were not written as lines"};
+            check();
         } catch (const std::exception& e) {
             take_back();
             throw work_failure{"write_failed", e.what()};
         }
-        check();
     }
 
     /// All that was written is acknowledged now.

@@ -88,7 +88,8 @@ class SharedCase(Case):
 
 
 class Quota(SharedCase):
-    limit, period = 40, 1.0
+    # What the machine puts off longer than 1.8 % of the period may come too close to what follows.
+    limit, period = 120, 3.0
     server = ("--records", 4000)
 
     def quota(self, redis):
@@ -100,36 +101,36 @@ class Quota(SharedCase):
         wait_until(lambda: all(any(f"list={i}" in entry[0] for entry in self.log())
                                for i in range(4)), "all have begun")
         begun = len(self.log())
-        wait_until(lambda: len(self.log()) >= begun + 6 * self.limit, "there are requests")
+        wait_until(lambda: len(self.log()) >= begun + 2.5 * self.limit, "there are requests")
         for process in processes:
             process.send_signal(signal.SIGINT)
         for process in processes:
             self.assertEqual(self.end(process).status, 130)
         self.assert_limit_kept()
-        middle = self.log()[begun:begun + 6 * self.limit]
-        # Of two whole periods, that in which the machine let them: it has others to serve.
+        middle = self.log()[begun:begun + 5 * self.limit // 2]
+        # Of all spans of two periods that in which the machine let them: it has others to serve.
         used = most_in([came for _, came, _ in middle], 2 * self.period)
         self.assertGreaterEqual(used, 0.97 * 2 * self.limit)
         shares = [sum(f"list={i}" in entry[0] for entry in middle) for i in range(4)]
         self.assertGreaterEqual(min(shares), len(middle) / 4 / 2, shares)
 
     def test_redis_killed_and_started_again_breaks_no_limit(self):
-        for persistent in (True, False):
-            job = f"aof-{persistent}"
-            with self.subTest(job):
-                redis = RedisServer(self, persistent)
-                self.change(job, records=700)
-                processes = [self.launch(f"{job}-{i}", self.url(job=job, list=i),
-                                         *self.quota(redis)) for i in range(2)]
-                wait_until(lambda: len(self.log(job)) > 50, "there are requests")
-                redis.kill()
-                seen = len(self.log(job))
-                self.assertTrue(redis.start())
-                self.assert_complete(*map(self.end, processes))
-                self.assertGreater(len(self.log(job)), seen)
+        servers = {"aof": RedisServer(self, persistent=True), "plain": RedisServer(self)}
+        running = []
+        for job, redis in servers.items():
+            self.change(job, records=600)
+            running += [(job, i, self.launch(f"{job}-{i}", self.url(job=job, list=i),
+                                             *self.quota(redis))) for i in range(2)]
+        for job, redis in servers.items():
+            wait_until(lambda: len(self.log(job)) > 50, "there are requests")
+            redis.kill()
+            self.assertLess(len(self.log(job)), 120)
+            self.assertTrue(redis.start())
+        for job, i, process in running:
+            with self.subTest(job=job, i=i):
+                self.assert_complete(self.end(process))
+                self.assertEqual(sorted(ids_of(self.output(f"{job}-{i}"))), list(range(600)))
                 self.assert_limit_kept(job)
-                for i in range(2):
-                    self.assertEqual(sorted(ids_of(self.output(f"{job}-{i}"))), list(range(700)))
 
     def test_without_redis_it_waits_fails_or_keeps_to_its_share(self):
         self.change(records=100)
@@ -194,7 +195,7 @@ class Work(SharedCase):
 
 
 class WorkerKilled(Work):
-    limit = 40
+    limit, period = 120, 3.0
 
     def test_its_parts_are_taken_over_and_it_may_come_again(self):
         names = list("abcd")
@@ -241,13 +242,12 @@ class WorkerKilled(Work):
         self.assertEqual(result.stats["outcome"], "cancelled")
         self.assert_complete(self.end(second))
         self.assert_once("ab")
-        self.assertNotIn("taken_over", self.counted("taken_over"))
         self.assertEqual(self.counted("taken_over"), "$-1\r\n")
         self.assert_limit_kept()
 
 
 class WorkRedisKilled(Work):
-    limit = 60
+    limit, period = 180, 3.0
 
     def test_with_persistence_it_goes_on(self):
         redis = RedisServer(self, persistent=True)
@@ -291,59 +291,68 @@ class WorkLists(Work):
     STYLES = ["offset", "page", "cursor", "next", "link", "keyset", "open", "pages", "clamp"]
 
     def test_every_style(self):
-        for records in (300, 10, 0):
-            for styles in (self.STYLES[:5], self.STYLES[5:]):
-                if records == 0:
-                    styles = [style for style in styles if style != "clamp"]
-                for style in styles:
-                    self.change(f"{records}", records=records)
-                running = [(style, name, self.worker(f"{name}-{style}-{records}", path=style,
-                                                     job=f"{records}"))
-                           for style in styles for name in "ab"]
-                for style, name, process in running:
-                    with self.subTest(style=style, records=records, name=name):
-                        self.assert_complete(self.end(process))
-                for style in styles:
-                    with self.subTest(style=style, records=records):
-                        self.assert_once([f"{name}-{style}-{records}" for name in "ab"], records)
+        for jobs in ([(style, 300) for style in self.STYLES[:5]],
+                     [(style, 300) for style in self.STYLES[5:]],
+                     [(style, records) for style in ("offset", "page", "cursor")
+                      for records in (10, 0)]):
+            running = []
+            for style, records in jobs:
+                job = f"{style}-{records}"
+                self.change(job, records=records)
+                running += [(job, records, self.worker(f"{name}-{job}", path=style, job=job))
+                            for name in "ab"]
+            for job, records, process in running:
+                with self.subTest(job):
+                    self.assert_complete(self.end(process))
+            for style, records in jobs:
+                with self.subTest(style=style, records=records):
+                    self.assert_once([f"{name}-{style}-{records}" for name in "ab"], records)
 
-    def test_a_list_that_grows(self):
-        self.change(grow=3)
-        processes = [self.worker(name) for name in "ab"]
+    def test_a_list_that_grows_and_a_server_that_fails_for_a_while(self):
+        self.change("grow", grow=3)
+        self.change("fail", fail=3)
+        processes = [self.worker(name + job, "--retries", 0, job=job)
+                     for job in ("grow", "fail") for name in "ab"]
         self.assert_complete(*map(self.end, processes))
-        ids = ids_of(self.output("a"), self.output("b"))
+        self.assert_once(["afail", "bfail"])
+        ids = ids_of(self.output("agrow"), self.output("bgrow"))
         self.assertEqual(sorted(ids), list(range(len(ids))))
         self.assertGreaterEqual(len(ids), 600)
 
-    def test_a_server_that_fails_for_a_while(self):
-        self.change(fail=40)
-        processes = [self.worker(name) for name in "ab"]
-        results = [self.end(process) for process in processes]
-        self.assert_complete(*results)
-        self.assert_once("ab")
-        self.assertGreaterEqual(sum(result.stats["retries"] for result in results), 1)
-
     def test_a_page_that_cannot_be_had(self):
-        styles = ["offset", "page", "cursor", "pages"]
+        styles = ["offset", "page", "cursor"]
+        command = ["--retries", 1, "--max-wait", "2s"]
         self.change(bad=255)
-        running = {style: [self.worker(name + style, "--retries", 0, path=style) for name in "ab"]
-                   for style in styles}
+        running = {style: [self.worker(name + style, *command, path=style) for name in names]
+                   for style, names in zip(styles, ("ab", "a", "a"))}
         for style in styles:
             with self.subTest(style):
                 for process in running[style]:
                     result = self.end(process)
-                    self.assert_one_line(result, 1, "1 parts of the list could not be had", "500")
+                    self.assert_one_line(result, 1, "status 500")
                     self.assertEqual(result.stats["outcome"], "page_failed")
                 # A chain breaks there.
                 rest = [] if style == "cursor" else range(260, 600)
-                self.assertEqual(sorted(ids_of(self.output("a" + style), self.output("b" + style))),
-                                 [*range(250), *rest])
+                outputs = self.directory.glob(f"?{style}.ndjson")
+                self.assertEqual(sorted(ids_of(*outputs)), [*range(250), *rest])
+        # When it can be had again, the same command goes on, if it was not set aside.
+        self.change(bad=-1)
+        for style in styles:
+            with self.subTest(style):
+                result = self.end(self.worker("a" + style, *command, path=style))
+                if "0" in self.redis.command("XLEN", f"{{{style}-1}}:dead"):
+                    self.assert_complete(result)
+                    outputs = self.directory.glob(f"?{style}.ndjson")
+                    self.assertEqual(sorted(ids_of(*outputs)), list(range(600)))
+                else:
+                    self.assert_one_line(result, 1, "1 parts of the list could not be had")
 
 
 class WorkRefused(Work):
     server = ("--delay", 100)
 
     def test_another_job_and_another_password(self):
+        self.change(records=100)
         self.assert_complete(self.end(self.worker("a")))
         text = self.output("a").read_bytes()
         asked = len(self.log())
@@ -367,12 +376,13 @@ class WorkRefused(Work):
         self.assertEqual(len(self.log()), asked)
 
     def test_two_with_one_output(self):
+        self.change(records=300)
         first = self.worker("a", rate="50/s")
         self.wait_for_records("a", 10)
         second = self.worker("b", "--output", self.output("a"))
         self.assert_one_line(self.end(second), 2, "is being written by another process")
         self.assert_complete(self.end(first))
-        self.assert_once("a")
+        self.assert_once("a", 300)
 
     def test_an_output_of_something_else(self):
         self.output("a").write_text("kept\n")

@@ -70,9 +70,9 @@ public:
     /// What is set, or the default.
     milliseconds away_after() const noexcept { return away_after_; }
 
-    /// How far ahead tokens are leased, 100 ms unless set. Twice in that time, at most, a process
-    /// that is busy asks Redis. The longer, the fewer round trips; the shorter, the sooner a pause
-    /// reaches all.
+    /// How far ahead tokens are leased, 100 ms unless set. A process that is busy asks Redis three
+    /// times in two of these, at most. The longer, the fewer round trips; the shorter, the sooner a
+    /// pause reaches all.
     /// @throws std::invalid_argument if it is not 10 ms to 5 s.
     shared_limiter_options& horizon(milliseconds time)
     {

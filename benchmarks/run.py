@@ -17,11 +17,12 @@ from pathlib import Path
 
 from harness import headers, machine, measure, programs, report
 from harness.measure import Task
+from harness.redis import Redis, missing
 from harness.server import Server
 
 HERE = Path(__file__).resolve().parent
 PIECES = ["async_limiter", "work_queue", "result_channel", "page_parser"]
-PARTS = ["pieces", "pace", "utilisation", "memory", "compile", "jobs", "growth"]
+PARTS = ["pieces", "pace", "utilisation", "memory", "compile", "jobs", "growth", "fleet", "redis"]
 NANOSECONDS = {"ns": 1, "us": 1e3, "ms": 1e6, "s": 1e9}
 
 
@@ -107,6 +108,29 @@ class Session:
         if self.settings.quick:
             every = every[:3]
         return headers.compare(every, min(3, self.settings.rounds))
+
+    def fleet(self) -> list[dict]:
+        quick = ["--quick"] if self.settings.quick else []
+        return self._with_redis("fleet", "fleet", quick)
+
+    def redis(self) -> list[dict]:
+        seconds = "0.2" if self.settings.quick else "2"
+        return self._with_redis("redis", "redis_capacity", ["--seconds", seconds])
+
+    def _with_redis(self, part: str, name: str, arguments: list[str]) -> list[dict]:
+        binary = self.settings.build_dir / name
+        why_not = missing() or ("" if binary.exists() else "built without hiredis")
+        if why_not:
+            say(f"without {part}: {why_not}")
+            self.results["skipped"][part] = why_not
+            return []
+        say(part)
+        with Redis(self.server_cpu) as redis:
+            command = [str(binary), "--port", str(redis.port), *arguments]
+            if part == "fleet":
+                command.append("--json")
+            output = measure.start(command, self.client_cpu)
+        return [json.loads(line) for line in output.splitlines()]
 
     def jobs(self, server: Server) -> list[dict]:
         every = programs.all_programs(self.settings.build_dir)
@@ -230,6 +254,10 @@ def main() -> None:
         results["utilisation"] = session.utilisation()
     if "memory" in settings.only:
         results["memory"] = session.memory()
+    if "fleet" in settings.only:
+        results["fleet"] = session.fleet()
+    if "redis" in settings.only:
+        results["redis"] = session.redis()
     if "compile" in settings.only:
         results["compile"] = session.compile()
     if "jobs" in settings.only or "growth" in settings.only:

@@ -15,7 +15,7 @@ test_packages=(catch2 clang-19 libclang-rt-19-dev llvm-19 ccache python3-django
 bench_packages=(libbenchmark-dev nginx-light python3)
 # What a peer or a part of the report needs; without it the table says what is not there.
 bench_extras=(golang-go golang-golang-x-time-dev nodejs python3-aiohttp python3-uvloop gnuplot-nox
-              strace valgrind)
+              strace valgrind redis-server)
 
 install_missing() {
     local missing=()

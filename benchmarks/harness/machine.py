@@ -22,6 +22,8 @@ PACKAGES = [
     "python3",
     "python3-aiohttp",
     "python3-uvloop",
+    "libhiredis-dev",
+    "redis-server",
 ]
 
 

@@ -181,6 +181,56 @@ def _compile(rows: list[dict]) -> str:
     return _table(header, lines)
 
 
+def _fleet(rows: list[dict]) -> str:
+    def share(row: dict, key: str) -> str:
+        return f"{row[key]:.2f}" if key in row else ""
+
+    lines = []
+    for row in rows:
+        wait = [f"{row[key]:.1f}" if key in row else "" for key in ("wait_p50_ms", "wait_p99_ms")]
+        lines.append(
+            [
+                row["scenario"],
+                row["kind"],
+                f"{row['limit']:,}",
+                f"{row['clients']:,}",
+                f"{row['delay_ms']:g}",
+                f"{row['loss'] * 100:g} %",
+                f"{row['horizon_ms']:g}",
+                f"{row['load'] * 100:g} %" if row["load"] else "all",
+                f"{row['used'] * 100:.1f} %",
+                str(row["refused"]),
+                f"{row['calls_per_second']:,.0f}",
+                f"{row['calls_per_request']:.2g}",
+                f"{row['redis_us_per_call']:.0f}",
+                share(row, "least_share"),
+                share(row, "jain"),
+                *wait,
+            ]
+        )
+    header = ["scenario", "limit", "a second", "clients", "delay, ms", "loss", "horizon, ms"]
+    header += ["wanted", "used", "refused", "calls a second", "a request", "Redis µs a call"]
+    header += ["least to equal share", "Jain", "wait p50, ms", "p99"]
+    return _table(header, lines)
+
+
+def _redis(rows: list[dict]) -> str:
+    lines = [
+        [
+            row["limit"],
+            f"{row['clients']:,}",
+            f"{row['calls_per_second']:,.0f}",
+            f"{row['redis_us_per_call']:.3g}",
+            f"{row['granted_per_second']:,.0f}",
+            f"{row['p50_us'] / 1e3:.1f}",
+            f"{row['p99_us'] / 1e3:.1f}",
+        ]
+        for row in rows
+    ]
+    header = ["limit", "clients", "calls a second", "Redis µs a call", "granted a second"]
+    return _table([*header, "answer after ms, p50", "p99"], lines)
+
+
 def tables(results: dict) -> str:
     machine, settings = results["machine"], results["settings"]
     packages = ", ".join(f"{name} {version}" for name, version in machine["packages"].items())
@@ -215,6 +265,19 @@ def tables(results: dict) -> str:
             "## A file that includes nothing but one header, compiled\n\n"
             "User time of the compiler, with the options of this build.\n\n"
             + _compile(results["compile"])
+        )
+    if results.get("fleet"):
+        parts.append(
+            "## A fleet on one limit, in virtual time\n\n"
+            "The script runs in a real Redis that is told the time. Delay is one way to Redis, on "
+            "average; used is measured over whole periods once clients have learned; refused is "
+            "what a strict sliding window would have, of all requests.\n\n"
+            + _fleet(results["fleet"])
+        )
+    if results.get("redis"):
+        parts.append(
+            "## What one Redis carries, by the real clock\n\n"
+            "64 calls on their way at any time.\n\n" + _redis(results["redis"])
         )
     if results.get("utilisation"):
         parts.append(

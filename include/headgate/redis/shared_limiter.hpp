@@ -46,7 +46,7 @@ namespace HEADGATE_NAMESPACE::redis {
 ///
 /// @par Algorithm
 /// One Lua script decides, inside Redis, by the clock of Redis, for all limits or none. A process
-/// asks it for as many tokens as it has waiters and expects to have soon, once in half a
+/// asks it for as many tokens as it has waiters and expects to have soon, once in two thirds of a
 /// horizon (100 ms) at most, and gets those that are there or will be within the horizon. Each has
 /// a time from which it may be used and one until which. Buckets and paced limits are a generic
 /// cell rate algorithm (ITU-T I.371) on one theoretical arrival time for all. A window of N is N
@@ -73,7 +73,7 @@ namespace HEADGATE_NAMESPACE::redis {
 ///
 /// After a pause one goes first, over all processes, and the others wait until its permit ends;
 /// then they follow evenly spaced for one period. Others learn of a pause, and of other limits,
-/// with their next question: within half a horizon if they are busy.
+/// with their next question: within two thirds of a horizon if they are busy.
 ///
 /// Places of `limit::in_flight` are held for as long as their process says so three times in each
 /// `in_flight_ttl`.

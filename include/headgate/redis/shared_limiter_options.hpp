@@ -70,8 +70,8 @@ public:
     /// What is set, or the default.
     milliseconds away_after() const noexcept { return away_after_; }
 
-    /// How far ahead tokens are leased, 100 ms unless set. Twice in that time, at most, a process
-    /// that is busy asks Redis. The longer, the fewer round trips; the shorter, the sooner a
+    /// How far ahead tokens are leased, 100 ms unless set. A process that is busy asks Redis three
+    /// times in two of these, at most. The longer, the fewer round trips; the shorter, the sooner a
     /// pause reaches all.
     /// @throws std::invalid_argument if it is not 10 ms to 5 s.
     shared_limiter_options& horizon(milliseconds time)
@@ -93,8 +93,8 @@ public:
     milliseconds lease() const noexcept { return lease_; }
 
     /// How late a token of a bucket or a paced limit may be used for its place in the schedule; 5
-    /// ms unless set. In any span w there are at most burst + rate * (w + credit + r) grants, where
-    /// r is the shortest round trip to Redis.
+    /// ms unless set. In any span w there are at most burst + rate * (w + credit + r) grants, where r
+    /// is the shortest round trip to Redis.
     /// @throws std::invalid_argument if it is not 1 ms to 5 s.
     shared_limiter_options& credit(milliseconds time)
     {

@@ -237,7 +237,7 @@ public:
         }
         satisfied_ = got >= question.units;
         const time server_says = answer.again > 0 ? offset_.not_before(answer.again) : time{0};
-        again_ = satisfied_ ? asked_at_ + how_.horizon / 2
+        again_ = satisfied_ ? asked_at_ + how_.horizon * 2 / 3
                             : std::max(asked_at_ + how_.horizon / 4, server_says);
         return changed;
     }

@@ -463,13 +463,14 @@ if units > 0 then
   end
   if room then there = min(there, max(room, 0)) end
   if there == 1e15 then there = units * unit end
-  local share = max(1, ceil(there / unit / (total + 1)))
+  local share = max(1, ceil(there / unit / max(total, 2)))
   local lead = 0
   local first = redis.call('ZRANGE', turns, 0, 0, 'WITHSCORES')
   if first[1] then lead = (mark - tonumber(first[2])) / unit end
   -- Who is ahead gets less, not nothing: the one behind may be dead, or its answer lost.
   local allowed = min(units, max(0, floor(share - lead), floor(share * 3 / 4)))
-  if alone then allowed = min(units, share) end
+  -- Who is alone leaves a quarter for who may come, and has enough until it asks again.
+  if alone then allowed = min(units, max(1, ceil(there * 3 / 4 / unit))) end
   if room then allowed = min(allowed, max(0, floor(room / unit))) end
   if phase == 'probing' then allowed = 0; again = now + 3 * horizon end
   if phase == 'probe' then allowed = min(allowed, 1) end
@@ -536,7 +537,7 @@ if units > 0 then
     local rank = redis.call('ZCOUNT', turns, '-inf', '(' .. text(mark)) +
                  floor(redis.call('ZCOUNT', turns, text(mark), text(mark)) / 2)
     if again == 0 then
-      again = max(now + horizon, start_of(unit) or now + 1000000)
+      again = max(now + horizon * 7 / 6, start_of(unit) or now + 1000000)
       if quiet > now and places then again = max(again, quiet + horizon / 2) end
     end
     if rank > 0 and phase ~= 'probing' then

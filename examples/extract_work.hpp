@@ -59,7 +59,7 @@ public:
     asio::awaitable<void> run()
     {
         co_await begin();
-        auto work = [this](headgate::worker_pool::worker) { return take_parts(); };
+        auto work = [this](headgate::worker_pool::worker me) { return take_parts(std::move(me)); };
         co_await pool_.async_run(work, asio::use_awaitable);
         if (failure_)
             std::rethrow_exception(failure_);
@@ -107,7 +107,7 @@ private:
         output_.go_on(all, where_.key);
     }
 
-    asio::awaitable<void> take_parts()
+    asio::awaitable<void> take_parts(headgate::worker_pool::worker me)
     {
         while (!stopping_) {
             std::error_code failed;
@@ -120,6 +120,7 @@ private:
                 check(failed);
                 if (!item)
                     break;
+                const auto busy = me.in_flight(); // another waits for the next part
                 co_await do_part(*item);
             } catch (const std::exception&) {
                 fail();

@@ -66,7 +66,7 @@ public:
     std::vector<std::string> keys;
     std::deque<clock::time_point> spent;
     std::map<std::uint64_t, clock::time_point> answers;
-    clock::time_point pause_end = clock::time_point::min();
+    clock::time_point pause_end{};
     std::function<void()> on_save;
     std::size_t saves = 0;
     bool fails = false;

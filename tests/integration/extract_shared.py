@@ -266,7 +266,8 @@ class WorkRedisKilled(Work):
     def test_without_the_job_is_lost(self):
         self.change(records=3000)
         processes = [self.worker(name) for name in "ab"]
-        self.wait_for_records("ab", 150)
+        for name in "ab":
+            self.wait_for_records(name, 10)
         self.redis.kill()
         self.assertTrue(self.redis.start())
         for process in processes:

@@ -88,7 +88,7 @@ std::vector<fleet_plan> plans()
                 result.push_back(one);
             }
     for (const auto kind : {paced, window}) {
-        auto one = plan("network", kind(10'000), 100);
+        auto one = plan("far, long horizon", kind(10'000), 100);
         one.delay = 50ms;
         one.settings.horizon = 500ms;
         result.push_back(one);

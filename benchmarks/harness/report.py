@@ -221,13 +221,15 @@ def _redis(rows: list[dict]) -> str:
             f"{row['clients']:,}",
             f"{row['calls_per_second']:,.0f}",
             f"{row['redis_us_per_call']:.3g}",
+            f"{1e6 / row['redis_us_per_call']:,.0f}",
             f"{row['granted_per_second']:,.0f}",
             f"{row['p50_us'] / 1e3:.1f}",
             f"{row['p99_us'] / 1e3:.1f}",
         ]
         for row in rows
     ]
-    header = ["limit", "clients", "calls a second", "Redis µs a call", "granted a second"]
+    header = ["limit", "clients", "calls a second", "Redis µs a call", "a CPU second has"]
+    header.append("granted a second")
     return _table([*header, "answer after ms, p50", "p99"], lines)
 
 

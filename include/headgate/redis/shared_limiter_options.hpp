@@ -93,8 +93,8 @@ public:
     milliseconds lease() const noexcept { return lease_; }
 
     /// How late a token of a bucket or a paced limit may be used for its place in the schedule; 5
-    /// ms unless set. In any span w there are at most burst + rate * (w + credit + r) grants, where r
-    /// is the shortest round trip to Redis.
+    /// ms unless set. In any span w there are at most burst + rate * (w + credit + r) grants, where
+    /// r is the shortest round trip to Redis.
     /// @throws std::invalid_argument if it is not 1 ms to 5 s.
     shared_limiter_options& credit(milliseconds time)
     {

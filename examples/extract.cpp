@@ -274,7 +274,8 @@ int run_work(const arguments& args)
     while (!ended && clock::now() < until)
         context.run_one_until(std::min(until, clock::now() + std::chrono::seconds{1}));
     if (ended)
-        context.run_for(std::chrono::seconds{2}); // what is given back, which may also be lost
+        context.run_for(
+            std::chrono::milliseconds{300}); // what is given back, which may also be lost
 
     ending end{work->outcome().complete() ? 0 : 1, std::string{to_string(work->outcome().code())},
                work->outcome().reason()};

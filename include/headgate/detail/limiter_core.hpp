@@ -1,11 +1,11 @@
 #ifndef HEADGATE_DETAIL_LIMITER_CORE_HPP
 #define HEADGATE_DETAIL_LIMITER_CORE_HPP
 
+#include <headgate/detail/acquire_line.hpp>
 #include <headgate/detail/acquire_waiter.hpp>
 #include <headgate/detail/clock_timer.hpp>
 #include <headgate/detail/config.hpp>
 #include <headgate/detail/gate_state.hpp>
-#include <headgate/detail/intrusive_list.hpp>
 #include <headgate/detail/limit_set.hpp>
 #include <headgate/detail/limiter_statistics.hpp>
 #include <headgate/detail/shutdown_service.hpp>
@@ -35,7 +35,7 @@ class limiter_core final : public shutdown_target, public permit_source {
     using time = std::chrono::nanoseconds;
     using time_point = typename Clock::time_point;
     using timer = clock_timer<Clock, Executor>;
-    using granted_waiters = decided_waiters<acquire_waiter>;
+    using granted_waiters = acquire_line::decided_acquires;
 
 public:
     using executor_type = Executor;
@@ -105,7 +105,8 @@ public:
         {
             std::lock_guard lock{mutex_};
             closed_ = true;
-            take_all(refused, reason);
+            line_.take_all(refused, reason);
+            planned_.reset();
             arm();
         }
         refused.complete();
@@ -148,17 +149,7 @@ public:
             gate_.change(limits, clock());
             enforced_.assign(limits.begin(), limits.end());
             planned_.reset();
-            intrusive_list<acquire_waiter> kept;
-            while (!waiting_.empty()) {
-                acquire_waiter& op = waiting_.front();
-                if (const auto refusal = refuse(op)) {
-                    remove(op);
-                    decided.add(op, *refusal);
-                } else {
-                    kept.push_back(waiting_.pop_front());
-                }
-            }
-            waiting_ = std::move(kept);
+            line_.take_refused(decided, [this](const acquire_waiter& op) { return refuse(op); });
             serve(decided);
         }
         decided.complete();
@@ -171,7 +162,7 @@ public:
             std::lock_guard lock{mutex_};
             gate_.finish(what.tokens, used, what.at, what.order, clock());
             planned_.reset();
-            if (!waiting_.empty())
+            if (!line_.empty())
                 serve(decided);
         }
         decided.complete();
@@ -181,7 +172,7 @@ public:
     {
         std::lock_guard lock{mutex_};
         limiter_statistics result = statistics_;
-        result.waiting = waiting_.size();
+        result.waiting = line_.size();
         return result;
     }
 
@@ -192,7 +183,7 @@ public:
             std::lock_guard lock{mutex_};
             closed_ = true;
             timer_.reset();
-            take_all(abandoned, {});
+            line_.take_all(abandoned, {});
         }
         abandoned.destroy();
     }
@@ -211,7 +202,7 @@ private:
         // Reading the clock takes longer than all the rest and need not keep other threads waiting.
         const time reading = read_clock();
         std::lock_guard lock{mutex_};
-        if (closed_ || tokens > gate_.limits().most() || !waiting_.empty() ||
+        if (closed_ || tokens > gate_.limits().most() || !line_.empty() ||
             (!held && gate_.limits().counts_in_flight()))
             return std::nullopt;
         const time now = clock(reading);
@@ -252,17 +243,15 @@ private:
             const time now = clock();
             if (const auto refusal = refuse(op)) {
                 decided.add(op, *refusal);
-            } else if (op.tokens == 0 || (waiting_.empty() && gate_.due(op.tokens) <= now)) {
+            } else if (op.tokens == 0 || (line_.empty() && gate_.due(op.tokens) <= now)) {
                 decide_granted(op, now, false, decided);
             } else if (until && misses(op.tokens, deadline(*until), now)) {
                 decided.add(op, asio::error::timed_out);
             } else {
                 wait(op, now);
-                if (until) {
-                    op.deadline = deadlines_.emplace(deadline(*until), &op);
-                    op.has_deadline = true;
-                }
-                if (waiting_.size() == 1 || until)
+                if (until)
+                    line_.limit(op, deadline(*until));
+                if (line_.size() == 1 || until)
                     arm();
             }
         }
@@ -271,28 +260,16 @@ private:
 
     void wait(acquire_waiter& op, time now)
     {
-        op.since = now;
-        waiting_.push_back(op);
-        statistics_.peak_waiting = std::max(statistics_.peak_waiting, waiting_.size());
+        line_.push_back(op, now);
+        statistics_.peak_waiting = std::max(statistics_.peak_waiting, line_.size());
         if (planned_)
             plan(op.tokens, now);
     }
 
     void remove(acquire_waiter& op)
     {
-        waiting_.erase(op);
-        if (std::exchange(op.has_deadline, false))
-            deadlines_.erase(op.deadline);
+        line_.remove(op);
         planned_.reset();
-    }
-
-    void take_all(granted_waiters& decided, error_code reason)
-    {
-        while (!waiting_.empty()) {
-            acquire_waiter& op = waiting_.front();
-            remove(op);
-            decided.add(op, reason);
-        }
     }
 
     /// Whether the limits alone say that `n` tokens more cannot be there by then.
@@ -301,7 +278,7 @@ private:
         if (!planned_) {
             planned_.emplace(gate_.limits());
             planned_until_ = now;
-            waiting_.for_each([&](const acquire_waiter& op) { plan(op.tokens, now); });
+            line_.for_each([&](const acquire_waiter& op) { plan(op.tokens, now); });
         }
         return std::max(planned_->due_by_rate(n), std::max(planned_until_, gate_.paused_until())) >
                until;
@@ -344,41 +321,34 @@ private:
         const time now = clock();
         expire(now - gate_.credit() - time{1}, decided);
         do {
-            while (!waiting_.empty() && gate_.due(waiting_.front().tokens) <= now)
+            while (!line_.empty() && gate_.due(line_.front().tokens) <= now)
                 decide_head(now, decided);
             // Behind who is out of time there may be somebody whose turn it is.
         } while (expire(now, decided));
-        if (waiting_.empty())
+        if (line_.empty())
             planned_.reset();
         arm();
     }
 
     void decide_head(time now, granted_waiters& decided)
     {
-        acquire_waiter& op = waiting_.front();
+        acquire_waiter& op = line_.front();
         if (op.has_deadline && op.deadline->first < gate_.due(op.tokens)) {
-            time_out(op, decided);
+            remove(op);
+            decided.add(op, asio::error::timed_out);
             return;
         }
-        waiting_.pop_front();
-        if (std::exchange(op.has_deadline, false))
-            deadlines_.erase(op.deadline);
+        line_.remove(op);
         statistics_.total_wait += now - op.since;
         decide_granted(op, now, true, decided);
-    }
-
-    void time_out(acquire_waiter& op, granted_waiters& decided)
-    {
-        remove(op);
-        decided.add(op, asio::error::timed_out);
     }
 
     /// Tells those whose deadline is `last` or before; false if there are none.
     bool expire(time last, granted_waiters& decided)
     {
-        bool any = false;
-        for (; !deadlines_.empty() && deadlines_.begin()->first <= last; any = true)
-            time_out(*deadlines_.begin()->second, decided);
+        const bool any = line_.expire(last, decided);
+        if (any)
+            planned_.reset();
         return any;
     }
 
@@ -386,9 +356,8 @@ private:
     {
         if (!timer_)
             return;
-        time next = waiting_.empty() ? time::max() : next_grant();
-        if (!deadlines_.empty())
-            next = std::min(next, deadlines_.begin()->first);
+        const time next =
+            std::min(line_.empty() ? time::max() : next_grant(), line_.next_deadline());
         if (next == time::max()) {
             timer_->cancel();
             return;
@@ -406,12 +375,12 @@ private:
     /// when all are due: nobody is behind them who would keep the schedule.
     time next_grant() const
     {
-        const time due = gate_.due(waiting_.front().tokens);
+        const time due = gate_.due(line_.front().tokens);
         const time patience = gate_.patience();
         const time interval = gate_.limits().interval();
-        if (due >= woken_at_ + patience || interval >= patience || waiting_.size() <= short_line)
+        if (due >= woken_at_ + patience || interval >= patience || line_.size() <= short_line)
             return due;
-        const auto others = static_cast<time::rep>(waiting_.size() - 1);
+        const auto others = static_cast<time::rep>(line_.size() - 1);
         return std::min(woken_at_ + patience, due + interval * others);
     }
 
@@ -439,8 +408,7 @@ private:
     time planned_until_{0};            // when the last of them is
     time last_now_{0};
     time woken_at_{-limit::max_period}; // by the timer
-    intrusive_list<acquire_waiter> waiting_;
-    acquire_waiter::deadlines deadlines_;
+    acquire_line line_;
     std::optional<timer> timer_;
     limiter_statistics statistics_;
     bool closed_ = false;

@@ -1,11 +1,11 @@
 #ifndef HEADGATE_REDIS_DETAIL_SHARED_LIMITER_CORE_HPP
 #define HEADGATE_REDIS_DETAIL_SHARED_LIMITER_CORE_HPP
 
+#include <headgate/detail/acquire_line.hpp>
 #include <headgate/detail/acquire_waiter.hpp>
 #include <headgate/detail/clock_timer.hpp>
 #include <headgate/detail/config.hpp>
 #include <headgate/detail/gate_state.hpp>
-#include <headgate/detail/intrusive_list.hpp>
 #include <headgate/detail/shutdown_service.hpp>
 #include <headgate/detail/waiter.hpp>
 #include <headgate/error.hpp>
@@ -16,6 +16,7 @@
 #include <headgate/redis/detail/lease_request.hpp>
 #include <headgate/redis/detail/limit_script.hpp>
 #include <headgate/redis/detail/local_share.hpp>
+#include <headgate/redis/detail/random_name.hpp>
 #include <headgate/redis/error.hpp>
 #include <headgate/redis/shared_limiter_options.hpp>
 
@@ -29,7 +30,6 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <random>
 #include <string>
 #include <utility>
 #include <vector>
@@ -45,7 +45,7 @@ class shared_limiter_core final : public shutdown_target, public permit_source {
     using time_point = typename Clock::time_point;
     using timer = clock_timer<Clock, Executor>;
     using client = redis::basic_client<Executor>;
-    using granted_waiters = decided_waiters<acquire_waiter>;
+    using granted_waiters = acquire_line::decided_acquires;
     using away_kind = redis::when_away::kind;
 
     /// A question, and when it was sent. The client writes that before there can be an answer.
@@ -120,7 +120,7 @@ public:
         within([&](granted_waiters& decided) {
             if (op.decided())
                 return;
-            remove(op);
+            line_.remove(op);
             decided.add(op, asio::error::operation_aborted);
             ++statistics_.cancelled;
         });
@@ -132,7 +132,7 @@ public:
         {
             std::lock_guard lock{mutex_};
             closed_ = true;
-            take_all(refused, reason);
+            line_.take_all(refused, reason);
             if (timer_)
                 timer_->cancel();
         }
@@ -172,7 +172,7 @@ public:
     {
         std::lock_guard lock{mutex_};
         redis::shared_limiter_statistics result = statistics_;
-        result.waiting = waiting_.size();
+        result.waiting = line_.size();
         result.returned = book_.returned();
         result.away = book_.away();
         return result;
@@ -185,7 +185,7 @@ public:
             std::lock_guard lock{mutex_};
             closed_ = true;
             timer_.reset();
-            take_all(abandoned, {});
+            line_.take_all(abandoned, {});
         }
         abandoned.destroy();
     }
@@ -194,15 +194,6 @@ private:
     static lease_book::settings settings(const redis::shared_limiter_options& options)
     {
         return {options.horizon(), options.lease(), options.credit(), options.in_flight_ttl()};
-    }
-
-    static std::string some_id()
-    {
-        std::random_device random;
-        std::string result;
-        for (int i = 0; i < 16; ++i)
-            result += "0123456789abcdef"[random() % 16];
-        return result;
     }
 
     std::shared_ptr<shared_limiter_core> self()
@@ -247,7 +238,7 @@ private:
         const time now = clock();
         book_.arrived(tokens, now);
         book_.expire(now);
-        if (!waiting_.empty() || !is_due(tokens, now))
+        if (!line_.empty() || !is_due(tokens, now))
             return std::nullopt;
         const auto result = grant(tokens, now, held);
         ask(now);
@@ -293,19 +284,14 @@ private:
             if (const auto refusal = refuse(op)) {
                 decided.add(op, *refusal);
             } else {
-                op.since = now;
-                waiting_.push_back(op);
-                waiting_tokens_ += op.tokens;
-                statistics_.peak_waiting = std::max(statistics_.peak_waiting, waiting_.size());
-                if (until) {
-                    op.deadline = deadlines_.emplace(
-                        std::chrono::floor<time>(time_since<Clock>(epoch_, *until)), &op);
-                    op.has_deadline = true;
-                }
+                line_.push_back(op, now);
+                statistics_.peak_waiting = std::max(statistics_.peak_waiting, line_.size());
+                if (until)
+                    line_.limit(op, std::chrono::floor<time>(time_since<Clock>(epoch_, *until)));
                 serve(decided);
                 // Redis was away a moment ago, and it is not the time to look again.
                 if (!op.decided() && fails() && book_.away() && !book_.asking()) {
-                    remove(op);
+                    line_.remove(op);
                     decided.add(op, redis::error::unavailable);
                 }
             }
@@ -315,36 +301,9 @@ private:
 
     bool fails() const noexcept { return options_.away().type() == away_kind::fail; }
 
-    void remove(acquire_waiter& op)
-    {
-        waiting_.erase(op);
-        waiting_tokens_ -= op.tokens;
-        if (std::exchange(op.has_deadline, false))
-            deadlines_.erase(op.deadline);
-    }
-
-    void take_all(granted_waiters& decided, error_code reason)
-    {
-        while (!waiting_.empty()) {
-            acquire_waiter& op = waiting_.front();
-            remove(op);
-            decided.add(op, reason);
-        }
-    }
-
     void limits_changed(granted_waiters& decided)
     {
-        intrusive_list<acquire_waiter> kept;
-        while (!waiting_.empty()) {
-            acquire_waiter& op = waiting_.front();
-            if (const auto refusal = refuse(op)) {
-                remove(op);
-                decided.add(op, *refusal);
-            } else {
-                kept.push_back(waiting_.pop_front());
-            }
-        }
-        waiting_ = std::move(kept);
+        line_.take_refused(decided, [this](const acquire_waiter& op) { return refuse(op); });
         if (local_)
             local_->change(share_of(book_.limits(), options_.away().fraction()), clock());
     }
@@ -355,30 +314,26 @@ private:
     {
         const time now = clock();
         book_.expire(now);
-        while (!waiting_.empty() && is_due(waiting_.front().tokens, now)) {
-            acquire_waiter& op = waiting_.front();
-            remove(op);
+        while (!line_.empty() && is_due(line_.front().tokens, now)) {
+            acquire_waiter& op = line_.front();
+            line_.remove(op);
             statistics_.total_wait += now - op.since;
             const permit_source::grant what = grant(op.tokens, now, op.wants_permit);
             if (op.wants_permit)
                 static_cast<acquire_permit_waiter&>(op).granted = permit{self(), what};
             decided.add(op, error_code{});
         }
-        while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
-            acquire_waiter& op = *deadlines_.begin()->second;
-            remove(op);
-            decided.add(op, asio::error::timed_out);
-        }
+        line_.expire(now, decided);
         ask(now);
         arm(now);
     }
 
     void ask(time now)
     {
-        const std::size_t unit = waiting_.empty() ? 1 : waiting_.front().tokens;
+        const std::size_t unit = line_.empty() ? 1 : line_.front().tokens;
         // A longer wait is one for tokens that come together; those behind it have to see.
-        const bool alike = unit <= 1 || waiting_tokens_ == unit * waiting_.size();
-        book_.wants(unit <= 1 ? waiting_tokens_ : alike ? waiting_.size() : 1, unit);
+        const bool alike = unit <= 1 || line_.tokens() == unit * line_.size();
+        book_.wants(unit <= 1 ? line_.tokens() : alike ? line_.size() : 1, unit);
         auto question = book_.ask(now, is_local());
         if (!question)
             return;
@@ -421,9 +376,9 @@ private:
             ++statistics_.failures;
             book_.lost(question.what, now);
             if (is_final(failed, answer))
-                take_all(decided, failed ? failed : error_code{redis::error::server_error});
+                line_.take_all(decided, failed ? failed : error_code{redis::error::server_error});
             else if (fails())
-                take_all(decided, redis::error::unavailable);
+                line_.take_all(decided, redis::error::unavailable);
             else if (options_.away().type() == away_kind::share && !is_sharing_)
                 begin_share(now);
             is_sharing_ = options_.away().type() == away_kind::share;
@@ -468,13 +423,12 @@ private:
         if (!timer_ || closed_)
             return;
         time next = book_.wake(now);
-        if (!waiting_.empty()) {
-            next = std::min(next, book_.due(waiting_.front().tokens));
+        if (!line_.empty()) {
+            next = std::min(next, book_.due(line_.front().tokens));
             if (is_local())
-                next = std::min(next, local_->due(waiting_.front().tokens));
+                next = std::min(next, local_->due(line_.front().tokens));
         }
-        if (!deadlines_.empty())
-            next = std::min(next, deadlines_.begin()->first);
+        next = std::min(next, line_.next_deadline());
         if (next == time::max()) {
             timer_->cancel();
             return;
@@ -491,7 +445,7 @@ private:
     const Executor executor_;
     const redis::shared_limiter_options options_;
     const time_point epoch_ = Clock::now();
-    const std::string id_ = some_id();
+    const std::string id_ = random_name();
     client client_;
     const std::vector<std::string> keys_;
     mutable std::mutex mutex_;
@@ -500,9 +454,7 @@ private:
     std::uint64_t local_shares_ = 0;
     bool is_sharing_ = false;
     time last_now_{0};
-    intrusive_list<acquire_waiter> waiting_;
-    std::size_t waiting_tokens_ = 0;
-    acquire_waiter::deadlines deadlines_;
+    acquire_line line_;
     std::optional<timer> timer_;
     redis::shared_limiter_statistics statistics_;
     bool closed_ = false;

@@ -63,6 +63,14 @@ public:
     }
 
 protected:
+    /// By what the page that was taken in is known again, before another one is.
+    numbered_progress::known_page last_taken() const
+    {
+        const auto first = digests_.begin() + static_cast<std::ptrdiff_t>(taken_.first);
+        return {
+            taken_.begin, last_digest_, {first, first + static_cast<std::ptrdiff_t>(taken_.count)}};
+    }
+
     /// What is to be kept of a page, of which `units` from `begin` on, with so many records, belong
     /// to the list; null if none do. It is known again by `last`.
     nlohmann::json receipt_for(std::uint64_t begin, std::uint64_t units, std::uint64_t records,
@@ -168,6 +176,7 @@ protected:
         add_digests(digests_, content.list());
         came_instead_of_.reset();
         last_digest_ = digest;
+        taken_ = {};
         if (const auto other = repeats(which, content, digest)) {
             plan_.brings_nothing_new(which, *other, digest);
             return false;
@@ -188,10 +197,7 @@ protected:
         plan_.rules().trusts_total = total_ && !total_moved_ && plan_.ending().spans() > 1;
         if (units == 0)
             return true;
-        const auto end = digests_.begin() + static_cast<std::ptrdiff_t>(first + count);
-        last_taken_.begin = which.begin;
-        last_taken_.digest = digest;
-        last_taken_.records.assign(end - static_cast<std::ptrdiff_t>(count), end);
+        taken_ = {which.begin, static_cast<std::size_t>(first), static_cast<std::size_t>(count)};
         if (seams_are_checked_)
             return true;
         if (which.begin == 0) {
@@ -227,8 +233,7 @@ protected:
     numbered_plan plan_;
     nlohmann::json::json_pointer total_pointer_{"/count"};
     std::optional<std::uint64_t> total_;
-    std::uint64_t received_ = 0;               // records that belong to the list
-    numbered_progress::known_page last_taken_; // the last page that brought any
+    std::uint64_t received_ = 0; // records that belong to the list
     bool seams_are_checked_ = false;
 
 private:
@@ -381,6 +386,14 @@ private:
     std::vector<std::size_t> digests_; // of the page that is taken in
     std::size_t first_digest_ = 0;
     std::size_t last_digest_ = 0; // of it
+
+    /// Where that begins, and which of its records belong to the list.
+    struct taken {
+        std::uint64_t begin = 0;
+        std::size_t first = 0;
+        std::size_t count = 0;
+    };
+    taken taken_;
     std::optional<std::uint64_t> came_instead_of_;
 };
 

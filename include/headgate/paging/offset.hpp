@@ -265,7 +265,7 @@ public:
                 tails_[end] = seam_->key_of(content.list().back());
             else {
                 detail::add_digests(parts_[where.page_begin()].digests, content.list());
-                parts_[where.page_begin()].known = last_taken_;
+                parts_[where.page_begin()].known = last_taken();
             }
             rests_.insert_or_assign(where.begin(), where.rest(mine));
         } else if (!seam_) {
@@ -323,7 +323,7 @@ public:
     {
         if (!seam_)
             return receipt_for(where.page_begin(), receipt_units_, receipt_records_,
-                               receipt_known_);
+                               receipt_known_ ? *receipt_known_ : last_taken());
         nlohmann::json result = receipt_for(where.page_begin(), receipt_units_, receipt_records_,
                                             {where.page_begin(), 0, {}});
         if (!result.is_null())
@@ -449,7 +449,9 @@ private:
         const bool is_rest = where.is_rest() && part != parts_.end();
         receipt_units_ = units;
         receipt_records_ = records + (is_rest ? part->second.digests.size() : 0);
-        receipt_known_ = is_rest && records == 0 ? part->second.known : last_taken_;
+        receipt_known_.reset();
+        if (is_rest && records == 0)
+            receipt_known_ = part->second.known;
     }
 
     /// A page that brought nothing is done with, unless it is the rest of one that is to be joined.
@@ -494,7 +496,8 @@ private:
     std::uint64_t came_as_rest_ = 0;       // records
     std::uint64_t receipt_units_ = 0;      // of the page that came last
     std::uint64_t receipt_records_ = 0;
-    detail::numbered_progress::known_page receipt_known_;
+    std::optional<detail::numbered_progress::known_page>
+        receipt_known_; // if not as it was taken in
 };
 
 } // namespace HEADGATE_NAMESPACE::paging

@@ -162,7 +162,7 @@ public:
 
     nlohmann::json receipt(const position& where) const
     {
-        return receipt_for(where.index(), 1, mine_, last_taken_);
+        return receipt_for(where.index(), 1, mine_, last_taken());
     }
 
     void resume(const nlohmann::json& progress)

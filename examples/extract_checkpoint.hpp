@@ -62,8 +62,7 @@ public:
             check_nothing_is_lost(args);
         file_ = std::make_shared<headgate::sqlite::checkpoint>(args.checkpoint, job_name(args));
         if (const std::string note = file_->note(); !note.empty()) {
-            const auto known = nlohmann::json::parse(note);
-            before_ = written{known.at("bytes"), known.at("lines"), known.at("tail")};
+            before_ = written::read(note);
             is_begun_ = true;
         } else {
             check_nothing_is_lost(args);
@@ -93,11 +92,7 @@ public:
     void follow(const ndjson_output& output)
     {
 #ifdef EXTRACT_WITH_SQLITE
-        file_->on_save([&output] {
-            const written now = output.sync();
-            return nlohmann::json{{"bytes", now.bytes}, {"lines", now.lines}, {"tail", now.tail}}
-                .dump();
-        });
+        file_->on_save([&output] { return output.sync().text(); });
         if (!is_begun_)
             file_->save("", {});
 #else

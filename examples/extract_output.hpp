@@ -3,6 +3,8 @@
 
 #include <headgate/record.hpp>
 
+#include <nlohmann/json.hpp>
+
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/file.h>
@@ -31,6 +33,18 @@ struct written {
     std::uint64_t bytes = 0;
     std::uint64_t lines = 0;
     std::uint64_t tail = 0; ///< a digest of its last bytes
+
+    /// As it is kept in a checkpoint or in Redis.
+    std::string text() const
+    {
+        return nlohmann::json{{"bytes", bytes}, {"lines", lines}, {"tail", tail}}.dump();
+    }
+    static written read(const std::string& text)
+    {
+        const auto from = nlohmann::json::parse(text);
+        return {from.at("bytes").get<std::uint64_t>(), from.at("lines").get<std::uint64_t>(),
+                from.at("tail").get<std::uint64_t>()};
+    }
 };
 
 /// A file that is written from its beginning, or standard output for "-".

@@ -7,8 +7,6 @@
 #include <headgate/outcome.hpp>
 #include <headgate/redis/work_stream_statistics.hpp>
 
-#include <nlohmann/json.hpp>
-
 #include <unistd.h>
 
 #include <cstdint>
@@ -62,7 +60,7 @@ public:
         const auto mine = all.find(name());
         is_known_ = mine != all.end();
         if (is_known_)
-            acknowledged_ = read(mine->second);
+            acknowledged_ = written::read(mine->second);
         else if (output_->size() > 0) // a machine with a new name, or a job that Redis has lost
             throw bad_usage{file_ + " is not empty, but --work " + job +
                             " knows nothing of it. To begin anew remove it"};
@@ -71,6 +69,7 @@ public:
         } catch (const std::exception& e) {
             throw bad_usage{e.what()};
         }
+        written_ = acknowledged_;
         before_ = acknowledged_.lines;
     }
 
@@ -82,7 +81,7 @@ public:
     void is_known(bool now) noexcept { is_known_ = now; }
 
     /// What Redis is to know of it, with all that was written.
-    std::string note() const { return text(output_->sync()); }
+    std::string note() const { return written_.text(); }
 
     /// How many records this process has written, and how many stood there before.
     std::uint64_t records() const noexcept { return acknowledged_.lines - before_; }
@@ -95,7 +94,8 @@ public:
         check();
         try {
             output_->write(lines.text());
-            if (output_->sync().lines != acknowledged_.lines + count)
+            written_ = output_->sync();
+            if (written_.lines != acknowledged_.lines + count)
                 throw std::logic_error{"records were not written as lines"};
             check();
         } catch (const std::exception& e) {
@@ -105,11 +105,12 @@ public:
     }
 
     /// All that was written is acknowledged now.
-    void acknowledge() { acknowledged_ = output_->sync(); }
+    void acknowledge() noexcept { acknowledged_ = written_; }
 
     /// What was written since then goes.
     void take_back() noexcept
     {
+        written_ = acknowledged_;
         try {
             output_->cut(acknowledged_);
         } catch (const std::exception&) {
@@ -132,7 +133,7 @@ public:
         std::uint64_t result = 0;
         for (const auto& [name, value] : all)
             if (name.starts_with(prefix())) {
-                const written there = read(value);
+                const written there = written::read(value);
                 result += there.lines;
                 trim(name.substr(prefix().size()), there);
             }
@@ -158,19 +159,6 @@ private:
         }
     }
 
-    static written read(const std::string& text)
-    {
-        const auto from = nlohmann::json::parse(text);
-        return {from.at("bytes").get<std::uint64_t>(), from.at("lines").get<std::uint64_t>(),
-                from.at("tail").get<std::uint64_t>()};
-    }
-
-    static std::string text(const written& there)
-    {
-        return nlohmann::json{{"bytes", there.bytes}, {"lines", there.lines}, {"tail", there.tail}}
-            .dump();
-    }
-
     static std::string host_name()
     {
         char name[256] = {};
@@ -182,6 +170,7 @@ private:
         host_name() + ':' +
         std::filesystem::weakly_canonical(std::filesystem::absolute(file_)).string();
     std::optional<output_file> output_;
+    written written_; // and on the disk
     written acknowledged_;
     std::uint64_t before_ = 0;
     bool is_known_ = false;
